@@ -1,0 +1,48 @@
+# make demo and make test are the two commands that a newcomer needs; each sets everything up.
+SHELL := /bin/bash
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+MODELS ?= serving/models
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-all lint format protos clean
+
+help:  ## what there is
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; assert sys.version_info[:2] == (3, 11)' 2>/dev/null || \
+	  { echo "recserve needs Python 3.11; say which: make PYTHON=/path/to/python3.11"; exit 2; }
+	@echo "installing into $(VENV) (about a minute, once)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt \
+	  -e '.[demo,server,serving,trainer,dev]'
+	@touch $@
+
+setup: $(STAMP)  ## .venv from pyproject.toml and constraints.txt
+
+demo: $(STAMP)  ## get MovieLens-100k, train, publish, serve and recommend
+	@$(BIN)/python -m client.demo --prepare --check --models-dir $(MODELS)
+
+test: lint  ## lint and every fast test
+	@$(BIN)/python -m pytest -q -m "not slow"
+
+test-all: lint  ## every test
+	@$(BIN)/python -m pytest -q
+
+lint: $(STAMP)  ## ruff, mypy and buf
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+format: $(STAMP)  ## let ruff rewrite what it can
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+protos: $(STAMP)  ## regenerate the committed protobuf modules
+	@$(BIN)/python -m protos.generate
+
+clean:  ## remove trained models and the gateway's store
+	@rm -rf serving/models .recserve
