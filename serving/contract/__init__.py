@@ -3,6 +3,7 @@
 Changes only in a commit that bumps CONTRACT_VERSION and updates all three sides.
 """
 
+from serving.contract.compare import TOLERANCE, golden_differences
 from serving.contract.layout import (
     CONTAINER_MODELS_DIR,
     MANIFEST_FILE,
@@ -81,6 +82,7 @@ __all__ = [
     "REQUIRED_SERVABLES",
     "SIGNATURES",
     "SNAPSHOT_FILES",
+    "TOLERANCE",
     "USERS_FILE",
     "VOCABULARIES_FILE",
     "WIDTH_BUCKETS",
@@ -96,6 +98,7 @@ __all__ = [
     "bucket_width",
     "genre_mask",
     "genre_words",
+    "golden_differences",
     "list_files",
     "model_config_text",
     "parse_manifest",

@@ -19,7 +19,8 @@
     "segments": [{"gender", "age_bucket"}]}. Segment 0 is everybody: gender "" and age_bucket -1.
     age_bucket b holds ages from age_bounds[b] on and below age_bounds[b + 1].
 ``movie_vectors.npy``
-    float16 [N, 2 D]: the collaborative vector, then the content vector.
+    float16 [N, 2 S]: the collaborative similarity vector, then where the content model places it
+    in the same space. Not normalised. S is half the width.
 ``holdout.json``
     A sample for demonstrations and checks, never trained on: {"protocol" (a sentence),
     "popularity": [movie_id, most rated first], "users": [{"user_id",

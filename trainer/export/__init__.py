@@ -1,0 +1,1 @@
+"""From trained arrays to a release: graphs, snapshot, golden requests, verification, publishing."""

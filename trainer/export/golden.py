@@ -1,0 +1,126 @@
+"""Golden requests: calls recorded from the training process that every copy must answer alike."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from serving.contract import (
+    MODE_COLLABORATIVE,
+    MODE_CONTENT,
+    MODE_HYBRID,
+    SIGNATURES,
+    YEAR_UNSET,
+    GoldenRequest,
+    genre_mask,
+    genre_words,
+)
+from trainer.datasets import Col, Dataset
+from trainer.export.graphs import Servable, tensor_spec
+from trainer.features.index import DenseIndex, Interactions
+
+RECORDED_OUTPUTS = frozenset(
+    {"movie_ids", "scores", "ratings", "rating", "item_vector", "user_vector", "rating_vector"}
+)
+
+
+def example_inputs(
+    dataset: Dataset, index: DenseIndex, history: Interactions
+) -> list[tuple[str, str, dict[str, Any]]]:
+    """(servable, signature, inputs as nested lists) that touch every signature."""
+    n_genres = len(dataset.genres)
+    words = genre_words(n_genres)
+    no_genre = [[0] * words]
+    users = np.unique(history.users)
+    longest = int(np.bincount(history.users).argmax())
+    asked = [int(users[0]), int(users[len(users) // 2]), longest]
+    no_masks = {
+        "genres_any": no_genre,
+        "genres_all": no_genre,
+        "genres_none": no_genre,
+        "years": [list(YEAR_UNSET)],
+    }
+    some_masks = {
+        "genres_any": [genre_mask([0, n_genres - 1], n_genres)] if n_genres else no_genre,
+        "genres_all": no_genre,
+        "genres_none": [genre_mask([n_genres // 2], n_genres)] if n_genres > 2 else no_genre,
+        "years": [[1900, 1996]],
+    }
+    examples: list[tuple[str, str, dict[str, Any]]] = []
+
+    def user_inputs(user: int) -> dict[str, Any]:
+        rows = history.users == user
+        movies = [index.movie_ids[movie] for movie in history.movies[rows]]
+        return {
+            "user_id": [index.user_ids[user] if user >= 0 else "nobody"],
+            "history_ids": [["", *movies]],
+            "history_ratings": [[0.0, *history.ratings[rows].tolist()]],
+            "profile": [["", "age:30", "gender:F"]],
+        }
+
+    for user in (*asked, -1):
+        person = user_inputs(user)
+        seen = {"exclude_ids": person["history_ids"]}
+        for masks, order in ((no_masks, 0), (some_masks, 0), (no_masks, 1)):
+            inputs = {**person, **seen, **masks, "order": [[order]]}
+            examples.append(("recommend", "serving_default", inputs))
+        examples.append(("retrieval", "serving_default", person))
+        some_movies = [["", *index.movie_ids[:: max(1, index.n_movies // 20)]]]
+        examples.append(("ranking", "rank", {**person, "movie_ids": some_movies}))
+        pair = {"user_id": person["user_id"], "movie_id": [index.movie_ids[0]]}
+        examples.append(("ranking", "serving_default", pair))
+    most_rated = int(np.bincount(history.movies, minlength=index.n_movies).argmax())
+    for mode in (MODE_HYBRID, MODE_COLLABORATIVE, MODE_CONTENT):
+        movie = {"movie_id": [index.movie_ids[most_rated]], "mode": [[mode]]}
+        examples.append(("retrieval", "similar", {**movie, **no_masks}))
+    raw = dataset.movies.iloc[most_rated]
+    described = {
+        "title": [raw[Col.TITLE]],
+        "genres": [["", *raw[Col.GENRES]]],
+        "year": [int(raw[Col.YEAR])],
+        "tags": [[""]],
+    }
+    examples.append(("content", "embed_movie", described))
+    examples.append(("content", "similar", {**described, **no_masks}))
+    examples.append(("content", "embed_user", {"profile": [["", "age:30", "gender:F"]]}))
+    return examples
+
+
+def to_tensors(servable: str, signature: str, inputs: Mapping[str, Any]) -> dict[str, tf.Tensor]:
+    """Nested lists as tensors of the contract's dtypes."""
+    definitions = SIGNATURES[servable][signature].inputs
+    return {
+        name: tf.constant(value, tensor_spec(name, definitions[name]).dtype)
+        for name, value in inputs.items()
+    }
+
+
+def record(
+    servables: Mapping[str, Servable], examples: list[tuple[str, str, dict[str, Any]]]
+) -> tuple[GoldenRequest, ...]:
+    """Asks the live modules of the training process."""
+    golden = []
+    for servable, signature, inputs in examples:
+        function = servables[servable].functions[signature]
+        answer = function(**to_tensors(servable, signature, inputs))
+        outputs = {
+            name: _as_lists(tensor) for name, tensor in answer.items() if name in RECORDED_OUTPUTS
+        }
+        golden.append(GoldenRequest(servable, signature, inputs, outputs))
+    return tuple(golden)
+
+
+def _as_lists(tensor: tf.Tensor) -> Any:
+    if tensor.dtype == tf.string:
+        return np.char.decode(tensor.numpy().astype(bytes), "utf-8").tolist()
+    # Seven digits carry a float32; more would only make the manifest longer.
+    return [_rounded(row) for row in tensor.numpy().tolist()]
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_rounded(item) for item in value]
+    return float(f"{value:.7g}")

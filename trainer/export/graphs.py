@@ -1,0 +1,310 @@
+"""The four servables of contract 1 as plain `tf.Module`s: no Keras object enters a graph."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import tensorflow as tf
+
+from serving.contract import (
+    DEFAULT_SIGNATURE,
+    K_MAX,
+    MODE_COLLABORATIVE,
+    MODE_CONTENT,
+    REASONS_MAX,
+    SIGNATURES,
+    TensorDef,
+)
+from trainer.export.ingredients import Ingredients
+from trainer.export.layers import (
+    CatalogueFilter,
+    IdTable,
+    RatingTower,
+    RetrievalTower,
+    pad_columns,
+    ranked,
+    top_movies,
+    without,
+    z_scores,
+)
+
+CANDIDATES = 300
+"""Movies that retrieval hands to the final order."""
+
+_TF_DTYPES = {"string": tf.string, "float32": tf.float32, "int64": tf.int64}
+
+
+def tensor_spec(name: str, definition: TensorDef) -> tf.TensorSpec:
+    """The contract's definition as TensorFlow's, letters as unknown sizes."""
+    shape = [dim if isinstance(dim, int) else None for dim in definition.dims]
+    return tf.TensorSpec(shape, _TF_DTYPES[definition.dtype], name)
+
+
+class Servable(tf.Module):
+    """A SavedModel of the contract: `call_<signature>` methods take and return dicts of tensors."""
+
+    servable: str
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.functions: dict[str, tf.types.experimental.ConcreteFunction] = {}
+        for signature, definition in SIGNATURES[self.servable].items():
+            specs = {name: tensor_spec(name, spec) for name, spec in definition.inputs.items()}
+            method: Callable[..., dict[str, tf.Tensor]] = getattr(self, f"call_{signature}")
+            self.functions[signature] = tf.function(method).get_concrete_function(**specs)
+
+    def save(self, path: str) -> None:
+        """Writes the SavedModel with every signature of the contract."""
+        tf.saved_model.save(self, path, signatures=self.functions)
+
+
+class Recommend(Servable):
+    """Retrieval, exclusion, filters, ratings and the final order in one graph."""
+
+    servable = "recommend"
+
+    def __init__(self, parts: Ingredients) -> None:
+        self._movies = IdTable(parts.movie_ids)
+        self._retrieval = RetrievalTower(parts.retrieval)
+        self._rating = RatingTower(parts.rating, parts.user_ids, parts.rating_range)
+        self._filter = CatalogueFilter(parts.genre_words, parts.years)
+        self._rating_weight = parts.rating_weight
+        super().__init__()
+
+    def call_serving_default(  # noqa: PLR0913 - the contract's inputs
+        self,
+        *,
+        user_id: tf.Tensor,
+        history_ids: tf.Tensor,
+        history_ratings: tf.Tensor,
+        profile: tf.Tensor,  # noqa: ARG002 - these models read no profile; the manifest says so
+        exclude_ids: tf.Tensor,
+        genres_any: tf.Tensor,
+        genres_all: tf.Tensor,
+        genres_none: tf.Tensor,
+        years: tf.Tensor,
+        order: tf.Tensor,
+    ) -> dict[str, tf.Tensor]:
+        history = self._movies.indexes(history_ids)
+        weighted = self._retrieval.weighted_history(history)
+        user_vector = self._retrieval.user_vector(weighted)
+        scores = self._retrieval.scores(user_vector)
+        rating_vector, rating_bias = self._rating.user(user_id, history, history_ratings)
+        ratings = self._rating.all_movies(rating_vector, rating_bias)
+
+        allowed = self._filter(genres_any, genres_all, genres_none, years)
+        allowed = without(allowed, self._movies.indexes(exclude_ids))
+        by_rating = order == 1
+        n_candidates = min(CANDIDATES, self._movies.n_ids)
+        movies, valid = top_movies(tf.where(by_rating, ratings, scores), allowed, n_candidates)
+        candidate_ratings = tf.gather(ratings, movies, batch_dims=1)
+        z_retrieval, retrieval_stats = z_scores(tf.gather(scores, movies, batch_dims=1), valid)
+        z_rating, rating_stats = z_scores(candidate_ratings, valid)
+        blended = z_retrieval + self._rating_weight * z_rating
+        final = tf.where(by_rating, candidate_ratings, blended)
+
+        position, in_list = top_movies(final, valid, min(K_MAX, n_candidates))
+        movies = tf.gather(movies, position, batch_dims=1)
+        drops, cited = self._reasons(weighted, movies, history_ids, in_list)
+        return {
+            "movie_ids": pad_columns(
+                self._movies.ids(tf.where(in_list, movies, self._movies.n_ids))
+            ),
+            "scores": _listed(tf.gather(final, position, batch_dims=1), in_list),
+            "ratings": _listed(
+                self._rating.clip(tf.gather(candidate_ratings, position, batch_dims=1)), in_list
+            ),
+            "reason_ids": pad_columns(cited),
+            "reason_drops": pad_columns(drops),
+            "user_vector": user_vector,
+            "rating_vector": rating_vector,
+            "rating_bias": rating_bias,
+            "score_stats": tf.concat([retrieval_stats, rating_stats], axis=1),
+        }
+
+    def _reasons(
+        self, weighted: tf.Tensor, movies: tf.Tensor, history_ids: tf.Tensor, in_list: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """[B, K, 3] drops and ids of the history movies that pull each movie up most."""
+        drops = self._retrieval.drops(weighted, movies)
+        drops = tf.pad(drops, [[0, 0], [0, 0], [0, REASONS_MAX]])
+        ids = tf.pad(history_ids, [[0, 0], [0, REASONS_MAX]], constant_values="")
+        best, position = tf.math.top_k(drops, REASONS_MAX)
+        cited = tf.gather(ids, position, batch_dims=1)
+        positive = (best > 0) & in_list[:, :, None] & (cited != "")
+        return tf.where(positive, best, 0.0), tf.where(positive, cited, "")
+
+
+class Ranking(Servable):
+    """Predicted ratings: of pairs, or of many movies for one user."""
+
+    servable = "ranking"
+
+    def __init__(self, parts: Ingredients) -> None:
+        self._movies = IdTable(parts.movie_ids)
+        self._rating = RatingTower(parts.rating, parts.user_ids, parts.rating_range)
+        super().__init__()
+
+    def call_serving_default(
+        self, *, user_id: tf.Tensor, movie_id: tf.Tensor
+    ) -> dict[str, tf.Tensor]:
+        nothing = tf.fill(tf.stack([tf.shape(user_id)[0], 1]), "")
+        ratings = self._rate(
+            user_id, nothing, tf.zeros_like(nothing, tf.float32), movie_id[:, None]
+        )
+        return {"rating": ratings[:, 0]}
+
+    def call_rank(
+        self,
+        *,
+        user_id: tf.Tensor,
+        history_ids: tf.Tensor,
+        history_ratings: tf.Tensor,
+        profile: tf.Tensor,  # noqa: ARG002 - these models read no profile; the manifest says so
+        movie_ids: tf.Tensor,
+    ) -> dict[str, tf.Tensor]:
+        return {"ratings": self._rate(user_id, history_ids, history_ratings, movie_ids)}
+
+    def _rate(
+        self,
+        user_id: tf.Tensor,
+        history_ids: tf.Tensor,
+        history_ratings: tf.Tensor,
+        movie_ids: tf.Tensor,
+    ) -> tf.Tensor:
+        history = self._movies.indexes(history_ids)
+        vector, bias = self._rating.user(user_id, history, history_ratings)
+        movies = self._movies.indexes(movie_ids)
+        return self._rating.clip(self._rating.some_movies(vector, bias, movies))
+
+
+class Retrieval(Servable):
+    """The whole catalogue by retrieval score, and movies like a movie."""
+
+    servable = "retrieval"
+
+    def __init__(self, parts: Ingredients) -> None:
+        self._movies = IdTable(parts.movie_ids)
+        self._retrieval = RetrievalTower(parts.retrieval)
+        self._filter = CatalogueFilter(parts.genre_words, parts.years)
+        collaborative, content = parts.similarity.item_vectors, parts.content_vectors
+        self._confidence = tf.constant(parts.similarity.confidence)
+        trust = parts.similarity.confidence[:, None]
+        # A movie with few ratings leans on where the content model places it.
+        hybrid = trust * collaborative + (1 - trust) * content
+        self._spaces = {
+            "hybrid": _CosineSpace(hybrid),
+            "collaborative": _CosineSpace(collaborative),
+            "content": _CosineSpace(content),
+        }
+        super().__init__()
+
+    def call_serving_default(
+        self,
+        *,
+        user_id: tf.Tensor,  # noqa: ARG002 - the tower reads the history alone
+        history_ids: tf.Tensor,
+        history_ratings: tf.Tensor,  # noqa: ARG002 - every rating counts as an interaction
+        profile: tf.Tensor,  # noqa: ARG002 - these models read no profile; the manifest says so
+    ) -> dict[str, tf.Tensor]:
+        weighted = self._retrieval.weighted_history(self._movies.indexes(history_ids))
+        scores = self._retrieval.scores(self._retrieval.user_vector(weighted))
+        return ranked(self._movies, scores, tf.ones_like(scores, tf.bool))
+
+    def call_similar(
+        self,
+        *,
+        movie_id: tf.Tensor,
+        mode: tf.Tensor,
+        genres_any: tf.Tensor,
+        genres_all: tf.Tensor,
+        genres_none: tf.Tensor,
+        years: tf.Tensor,
+    ) -> dict[str, tf.Tensor]:
+        movie = self._movies.indexes(movie_id)
+        # The cosine of a movie that three people rated is noise: trust scales it.
+        collaborative = self._spaces["collaborative"].cosines(movie) * self._confidence
+        content = self._spaces["content"].cosines(movie)
+        hybrid = self._spaces["hybrid"].cosines(movie)
+        key = tf.where(mode == MODE_COLLABORATIVE, collaborative, hybrid)
+        key = tf.where(mode == MODE_CONTENT, content, key)
+        allowed = self._filter(genres_any, genres_all, genres_none, years)
+        allowed &= (movie < self._movies.n_ids)[:, None]
+        return ranked(self._movies, key, without(allowed, movie[:, None]))
+
+
+class Content(Servable):
+    """Movies and users that training never saw, by what is said about them."""
+
+    servable = "content"
+
+    def __init__(self, parts: Ingredients) -> None:
+        self._movies = IdTable(parts.movie_ids)
+        self._features = parts.movie_features
+        self._profiles = parts.profile_features
+        self._to_retrieval = tf.constant(parts.content.retrieval)
+        self._to_rating = tf.constant(parts.content.rating)
+        self._to_similarity = tf.constant(parts.content.similarity)
+        self._to_user = tf.constant(parts.content.profile)
+        self._space = _CosineSpace(parts.content_vectors)
+        self._filter = CatalogueFilter(parts.genre_words, parts.years)
+        super().__init__()
+
+    def call_embed_movie(
+        self, *, title: tf.Tensor, genres: tf.Tensor, year: tf.Tensor, tags: tf.Tensor
+    ) -> dict[str, tf.Tensor]:
+        rows = self._features(title, genres, year, tags)
+        rating = tf.matmul(rows, self._to_rating)
+        return {
+            "item_vector": tf.matmul(rows, self._to_retrieval),
+            "rating_vector": rating[:, :-1],
+            "rating_bias": rating[:, -1:],
+        }
+
+    def call_embed_user(self, *, profile: tf.Tensor) -> dict[str, tf.Tensor]:
+        return {"user_vector": tf.matmul(self._profiles(profile), self._to_user)}
+
+    def call_similar(  # noqa: PLR0913 - the contract's inputs
+        self,
+        *,
+        title: tf.Tensor,
+        genres: tf.Tensor,
+        year: tf.Tensor,
+        tags: tf.Tensor,
+        genres_any: tf.Tensor,
+        genres_all: tf.Tensor,
+        genres_none: tf.Tensor,
+        years: tf.Tensor,
+    ) -> dict[str, tf.Tensor]:
+        vectors = tf.matmul(self._features(title, genres, year, tags), self._to_similarity)
+        allowed = self._filter(genres_any, genres_all, genres_none, years)
+        return ranked(self._movies, self._space.cosines_of(vectors), allowed)
+
+
+class _CosineSpace(tf.Module):
+    """Cosines between movies of one set of vectors."""
+
+    def __init__(self, vectors: tf.Tensor) -> None:
+        super().__init__()
+        unit = tf.math.l2_normalize(vectors, axis=1).numpy()
+        self._unit = tf.Variable(unit, trainable=False)
+        self._unit_rows = tf.Variable(tf.pad(unit, [[0, 1], [0, 0]]), trainable=False)
+
+    def cosines(self, movies: tf.Tensor) -> tf.Tensor:
+        """[B, N] of [B] movie indexes; 0 for N."""
+        return self.cosines_of(tf.gather(self._unit_rows, movies))
+
+    def cosines_of(self, vectors: tf.Tensor) -> tf.Tensor:
+        """[B, N] of [B, S] vectors."""
+        return tf.matmul(tf.math.l2_normalize(vectors, axis=1), self._unit, transpose_b=True)
+
+
+def _listed(values: tf.Tensor, in_list: tf.Tensor) -> tf.Tensor:
+    return pad_columns(tf.where(in_list, values, tf.zeros_like(values)))
+
+
+SERVABLES: dict[str, type[Servable]] = {
+    cls.servable: cls for cls in (Recommend, Ranking, Retrieval, Content)
+}
+
+__all__ = ["CANDIDATES", "DEFAULT_SIGNATURE", "SERVABLES", "Servable", "tensor_spec"]

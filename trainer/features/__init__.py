@@ -1,0 +1,1 @@
+"""What models and snapshot know of users and movies beside the ratings."""
