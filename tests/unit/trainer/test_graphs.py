@@ -1,0 +1,343 @@
+"""The served graphs against plain NumPy, on towers of random numbers."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from serving.contract import K_MAX, SIGNATURES, YEAR_UNSET
+from tests.oracle import final_order
+from trainer.export.graphs import SERVABLES
+from trainer.export.ingredients import Ingredients
+from trainer.features.movies import MovieFeatures, MovieVocabulary
+from trainer.features.profiles import ProfileFeatures, ProfileVocabulary
+from trainer.models.content import ContentMaps
+from trainer.models.similarity import Similarity
+from trainer.models.towers import RatingTowers, RetrievalTowers
+
+N_MOVIES, N_USERS, DIM, RATING_DIM, SIMILAR_DIM, MAX_AGE = 350, 5, 7, 4, 6, 9
+WEIGHT = 0.3
+GENRE_OF = np.arange(N_MOVIES) % 3
+YEARS = np.where(np.arange(N_MOVIES) % 10 == 0, 0, 1900 + np.arange(N_MOVIES) % 100)
+
+
+def make_ingredients(n_movies: int = N_MOVIES) -> Ingredients:
+    rng = np.random.default_rng(7)
+
+    def random(*shape: int) -> np.ndarray:
+        return rng.normal(size=shape).astype(np.float32)
+
+    movie_features = MovieFeatures(MovieVocabulary(("Action", "Comedy"), ("night",), ()))
+    profile_features = ProfileFeatures(ProfileVocabulary(("age:25-34", "gender:F")))
+    n_columns = movie_features.vocabulary.n_features
+    return Ingredients(
+        movie_ids=tuple(f"m{i}" for i in range(n_movies)),
+        user_ids=tuple(f"u{i}" for i in range(N_USERS)),
+        genre_words=(1 << GENRE_OF[:n_movies]).astype(np.int64)[:, None],
+        years=YEARS[:n_movies],
+        rating_range=(1.0, 5.0),
+        retrieval=RetrievalTowers(
+            random(n_movies, DIM), random(n_movies, DIM), random(MAX_AGE), random(DIM)
+        ),
+        rating=RatingTowers(
+            3.5,
+            random(N_USERS),
+            random(N_USERS, RATING_DIM),
+            random(n_movies),
+            random(n_movies, RATING_DIM),
+            16.0,
+        ),
+        similarity=Similarity(
+            random(n_movies, SIMILAR_DIM), rng.uniform(size=n_movies).astype(np.float32)
+        ),
+        content=ContentMaps(
+            random(n_columns, DIM),
+            random(n_columns, RATING_DIM + 1),
+            random(n_columns, SIMILAR_DIM),
+            random(profile_features.vocabulary.n_features, DIM),
+        ),
+        content_vectors=random(n_movies, SIMILAR_DIM),
+        movie_features=movie_features,
+        profile_features=profile_features,
+        rating_weight=WEIGHT,
+    )
+
+
+@pytest.fixture(scope="module")
+def parts() -> Ingredients:
+    return make_ingredients()
+
+
+@pytest.fixture(scope="module")
+def servables(parts):
+    return {name: servable(parts) for name, servable in SERVABLES.items()}
+
+
+def no_masks(n_rows: int = 1, genre_any: int = 0, years=YEAR_UNSET) -> dict[str, tf.Tensor]:
+    return {
+        "genres_any": tf.constant([[genre_any]] * n_rows, tf.int64),
+        "genres_all": tf.constant([[0]] * n_rows, tf.int64),
+        "genres_none": tf.constant([[0]] * n_rows, tf.int64),
+        "years": tf.constant([list(years)] * n_rows, tf.int64),
+    }
+
+
+def person(user: str, history: list[str], ratings: list[float]) -> dict[str, tf.Tensor]:
+    return {
+        "user_id": tf.constant([user]),
+        "history_ids": tf.constant([history]),
+        "history_ratings": tf.constant([ratings]),
+        "profile": tf.constant([["", "gender:F"]]),
+    }
+
+
+def recommend(servables, inputs, exclude=("",), masks=None, order=0) -> dict[str, np.ndarray]:
+    answer = servables["recommend"].functions["serving_default"](
+        **inputs,
+        exclude_ids=tf.constant([list(exclude)]),
+        order=tf.constant([[order]], tf.int64),
+        **(masks or no_masks()),
+    )
+    return {name: tensor.numpy() for name, tensor in answer.items()}
+
+
+def ids_of(row: np.ndarray) -> list[str]:
+    return [value.decode() for value in row]
+
+
+HISTORY = ["m3", "m17", "m200", "m5"]
+RATINGS = [5.0, 1.0, 3.0, 4.0]
+
+
+def oracle_vectors(parts, history=HISTORY):
+    """User vector by the definition: ages counted from the end."""
+    towers = parts.retrieval
+    vector = towers.base_vector.astype(np.float64)
+    for age, movie_id in enumerate(reversed(history)):
+        movie = int(movie_id[1:])
+        vector = vector + towers.age_weights[age] * towers.history_vectors[movie]
+    return vector, towers.item_vectors @ vector
+
+
+def oracle_ratings(parts, user=2):
+    towers = parts.rating
+    return (
+        towers.mean
+        + towers.user_bias[user]
+        + towers.item_bias
+        + towers.item_vectors @ towers.user_vectors[user]
+    )
+
+
+@pytest.mark.parametrize("order", [0, 1])
+def test_recommend_equals_the_final_order_in_numpy(parts, servables, order):
+    """One graph gives the ids, scores and ratings that retrieval, filter and order give by hand."""
+    _, scores = oracle_vectors(parts)
+    ratings = oracle_ratings(parts)
+    allowed = (GENRE_OF != 1) & (YEARS >= 1910) & (YEARS <= 1980)
+    allowed[[3, 17, 200, 5]] = False
+    expected, final = final_order(scores, ratings, allowed, WEIGHT, by_rating=order == 1)
+
+    masks = no_masks(genre_any=0b101, years=(1910, 1980))
+    answer = recommend(
+        servables, person("u2", HISTORY, RATINGS), ["", *HISTORY, "not a movie"], masks, order
+    )
+
+    n_expected = len(expected)
+    assert 100 < n_expected < K_MAX
+    assert ids_of(answer["movie_ids"][0])[:n_expected] == [f"m{i}" for i in expected]
+    assert set(ids_of(answer["movie_ids"][0])[n_expected:]) == {""}
+    np.testing.assert_allclose(answer["scores"][0, :n_expected], final, atol=1e-4)
+    np.testing.assert_allclose(
+        answer["ratings"][0, :n_expected], np.clip(ratings[expected], 1, 5), atol=1e-5
+    )
+    assert not answer["scores"][0, n_expected:].any()
+    assert not answer["ratings"][0, n_expected:].any()
+
+
+def test_padding_changes_nothing_wherever_it_stands(parts, servables):
+    """Empty and unknown ids in a history have no age and no weight."""
+    plain = recommend(servables, person("u2", HISTORY, RATINGS))
+    padded = recommend(
+        servables,
+        person(
+            "u2", ["", "m3", "", "nobody's", "m17", "m200", "", "m5"], [0, 5, 0, 9, 1, 3, 0, 4.0]
+        ),
+    )
+    vector, _ = oracle_vectors(parts)
+
+    assert ids_of(plain["movie_ids"][0]) == ids_of(padded["movie_ids"][0])
+    np.testing.assert_allclose(padded["user_vector"][0], vector, rtol=1e-4, atol=1e-5)
+
+
+def test_movies_beyond_the_last_age_weigh_nothing(servables):
+    """A history longer than the age weights gives the vector of its newest movies."""
+    long = [f"m{i}" for i in range(40)]
+    newest = long[-MAX_AGE:]
+    a = recommend(servables, person("u2", long, [3.0] * 40))["user_vector"]
+    b = recommend(servables, person("u2", newest, [3.0] * MAX_AGE))["user_vector"]
+
+    np.testing.assert_allclose(a, b, rtol=1e-5)
+
+
+def test_nothing_allowed_is_an_empty_row(servables):
+    """A wish that no movie meets gives K_MAX empty columns, no error and no NaN."""
+    answer = recommend(servables, person("u2", HISTORY, RATINGS), masks=no_masks(years=(1, 2)))
+
+    assert set(ids_of(answer["movie_ids"][0])) == {""}
+    assert all(np.isfinite(answer[name]).all() for name in ("scores", "ratings", "score_stats"))
+
+
+def test_a_movie_without_a_year_fails_any_bound(servables):
+    """Year 0 is unknown, not early."""
+    answer = recommend(servables, person("u2", [""], [0.0]), masks=no_masks(years=(-5, 3000)))
+    listed = {int(i[1:]) for i in ids_of(answer["movie_ids"][0]) if i}
+
+    assert listed
+    assert not any(YEARS[movie] == 0 for movie in listed)
+
+
+def test_reasons_are_true_drops_of_the_retrieval_score(parts, servables):
+    """Taking a cited movie out of the sum, ages held, lowers the score by the drop reported."""
+    answer = recommend(servables, person("u2", HISTORY, RATINGS))
+    towers = parts.retrieval
+    cited = 0
+    for column, movie_id in enumerate(ids_of(answer["movie_ids"][0])[:20]):
+        rows = zip(
+            ids_of(answer["reason_ids"][0, column]), answer["reason_drops"][0, column], strict=True
+        )
+        for reason, drop in rows:
+            if not reason:
+                assert drop == 0
+                continue
+            age = len(HISTORY) - 1 - HISTORY.index(reason)
+            part = towers.age_weights[age] * towers.history_vectors[int(reason[1:])]
+            assert drop > 0
+            assert drop == pytest.approx(
+                float(part @ towers.item_vectors[int(movie_id[1:])]), rel=1e-3
+            )
+            cited += 1
+
+    assert cited > 20
+
+
+def test_score_stats_restore_the_final_score(parts, servables):
+    """The parts that callers get are enough to score a movie that the graph does not know."""
+    answer = recommend(servables, person("u2", HISTORY, RATINGS))
+    movie = int(ids_of(answer["movie_ids"][0])[0][1:])
+    mean, deviation, rating_mean, rating_deviation = answer["score_stats"][0]
+    score = answer["user_vector"][0] @ parts.retrieval.item_vectors[movie]
+    rating = (
+        answer["rating_bias"][0, 0]
+        + parts.rating.item_bias[movie]
+        + answer["rating_vector"][0] @ parts.rating.item_vectors[movie]
+    )
+    again = (score - mean) / deviation + WEIGHT * (rating - rating_mean) / rating_deviation
+
+    assert again == pytest.approx(answer["scores"][0, 0], abs=1e-3)
+
+
+def test_a_catalogue_smaller_than_k_max_is_padded():
+    """Twelve movies give twelve ids and K_MAX columns."""
+    small = {name: servable(make_ingredients(12)) for name, servable in SERVABLES.items()}
+    answer = recommend(small, person("u2", ["m1"], [4.0]), exclude=("", "m1"))
+
+    assert answer["movie_ids"].shape == (1, K_MAX)
+    assert answer["reason_ids"].shape == (1, K_MAX, 3)
+    listed = [i for i in ids_of(answer["movie_ids"][0]) if i]
+    assert sorted(listed) == sorted(f"m{i}" for i in range(12) if i != 1)
+
+
+def test_unknown_user_gets_a_shrunk_bias_of_the_history(parts, servables):
+    """(5 - 3.5 - b_3 + 1 - 3.5 - b_17) / (2 + 16), and no vector."""
+    towers = parts.rating
+    residuals = (5 - 3.5 - towers.item_bias[3]) + (1 - 3.5 - towers.item_bias[17])
+    expected = 3.5 + residuals / 18 + towers.item_bias[[40, 41]]
+    answer = servables["ranking"].functions["rank"](
+        **person("stranger", ["", "m3", "m17"], [0.0, 5.0, 1.0]),
+        movie_ids=tf.constant([["m40", "m41"]]),
+    )
+
+    np.testing.assert_allclose(answer["ratings"][0], np.clip(expected, 1, 5), atol=1e-5)
+
+
+def test_rank_equals_the_pair_signature(servables):
+    """`rank` with a stored user's history gives what `serving_default` gives for each pair."""
+    movies = [f"m{i}" for i in range(50)]
+    ranked = servables["ranking"].functions["rank"](
+        **person("u3", HISTORY, RATINGS), movie_ids=tf.constant([movies])
+    )["ratings"][0]
+    pairs = servables["ranking"].functions["serving_default"](
+        user_id=tf.constant(["u3"] * 50), movie_id=tf.constant(movies)
+    )["rating"]
+
+    np.testing.assert_allclose(ranked, pairs, atol=1e-5)
+
+
+def test_similar_leaves_out_the_movie_and_scales_by_trust(parts, servables):
+    """Collaborative scores are cosines times the candidate's confidence, best first."""
+    vectors = parts.similarity.item_vectors
+    unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    expected = (unit @ unit[8]) * parts.similarity.confidence
+    expected[8] = -np.inf
+    answer = servables["retrieval"].functions["similar"](
+        movie_id=tf.constant(["m8"]), mode=tf.constant([[1]], tf.int64), **no_masks()
+    )
+
+    best = np.argsort(-expected)[:K_MAX]
+    assert ids_of(answer["movie_ids"].numpy()[0]) == [f"m{i}" for i in best]
+    np.testing.assert_allclose(answer["scores"][0], expected[best], atol=1e-5)
+
+
+@pytest.mark.parametrize("mode", [0, 1, 2])
+def test_similar_to_an_unknown_movie_is_empty(servables, mode):
+    """No movie is like a movie that is not there."""
+    answer = servables["retrieval"].functions["similar"](
+        movie_id=tf.constant(["nothing"]), mode=tf.constant([[mode]], tf.int64), **no_masks()
+    )
+
+    assert set(ids_of(answer["movie_ids"].numpy()[0])) == {""}
+
+
+def test_embed_movie_reads_genres_year_and_title(parts, servables):
+    """The rows of the content map that belong to the movie's features, added up."""
+    maps = parts.content
+    # Columns: 1, Action, Comedy, 29 year buckets (0 unknown), "night".
+    columns = 1 + 2 + 1 + (1994 - 1900) // 5
+    word = maps.retrieval.shape[0] - 1
+    expected = maps.retrieval[0] + maps.retrieval[2] + maps.retrieval[columns] + maps.retrieval[word]
+    answer = servables["content"].functions["embed_movie"](
+        title=tf.constant(["One NIGHT, only"]),
+        genres=tf.constant([["", "Comedy", "Unheard of"]]),
+        year=tf.constant([1994], tf.int64),
+        tags=tf.constant([[""]]),
+    )
+
+    np.testing.assert_allclose(answer["item_vector"][0], expected, atol=1e-5)
+
+
+def test_embed_user_forms_age_buckets_in_the_graph(parts, servables):
+    """"age:25" and "age:34" are one bucket, "age:35" another; unknown tokens count nothing."""
+    embed = servables["content"].functions["embed_user"]
+
+    def vector(*tokens: str) -> np.ndarray:
+        return embed(profile=tf.constant([["", *tokens]]))["user_vector"].numpy()[0]
+
+    base, age, _ = parts.content.profile
+    np.testing.assert_allclose(vector("age:25"), base + age, atol=1e-6)
+    np.testing.assert_allclose(vector("age:34"), vector("age:25"), atol=1e-6)
+    np.testing.assert_allclose(vector("age:35", "what:ever"), base, atol=1e-6)
+
+
+def test_every_signature_keeps_the_contract(servables):
+    """Names, dtypes and ranks of all inputs and outputs are those of the contract."""
+    for name, signatures in SIGNATURES.items():
+        for signature, definition in signatures.items():
+            function = servables[name].functions[signature]
+            outputs = function.structured_outputs
+            assert set(outputs) == set(definition.outputs), (name, signature)
+            for output, tensor in outputs.items():
+                expected = definition.outputs[output]
+                assert tensor.dtype.name == expected.dtype
+                assert tensor.shape.rank in {None, len(expected.dims)}
