@@ -1,0 +1,160 @@
+"""TensorProto <-> NumPy, checking a tensor's promises before memory is taken for it.
+
+As in TensorFlow Serving, values come as `tensor_content` or in the typed field of their dtype,
+and go out in the typed field.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+from tensorflow.core.framework import tensor_pb2, types_pb2
+
+MAX_RANK = 32
+"""More dimensions than any kernel takes, fewer than NumPy's limit of 64."""
+
+MAX_FILLED = 1 << 20
+"""Elements that one single value may fill, as `tf.make_tensor_proto(0.0, shape=[8])` sends."""
+
+_CHUNK = 1 << 16
+"""Values turned into Python objects at a time: all of a 100 MB tensor would take 800 MB."""
+
+
+class TensorError(ValueError):
+    """A tensor that contradicts itself, or of a dtype that cannot be sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Storage:
+    """How the values of a dtype lie in their typed field."""
+
+    enum: int
+    dtype: np.dtype
+    field: str
+    stored: np.dtype
+    """What one entry of the field holds: half the bits of a complex, the bits of a half."""
+
+    @property
+    def per_element(self) -> int:
+        return self.dtype.itemsize // self.stored.itemsize
+
+
+def _storage(dtype: tf.DType, field: str, stored: npt.DTypeLike | None = None) -> _Storage:
+    numpy_dtype = np.dtype(dtype.as_numpy_dtype)
+    return _Storage(
+        dtype.as_datatype_enum, numpy_dtype, field, np.dtype(stored) if stored else numpy_dtype
+    )
+
+
+_STORAGES = (
+    _storage(tf.string, "string_val"),
+    _storage(tf.float32, "float_val"),
+    _storage(tf.float64, "double_val"),
+    _storage(tf.int64, "int64_val"),
+    _storage(tf.int32, "int_val"),
+    _storage(tf.int16, "int_val"),
+    _storage(tf.int8, "int_val"),
+    _storage(tf.uint16, "int_val"),
+    _storage(tf.uint8, "int_val"),
+    _storage(tf.uint32, "uint32_val"),
+    _storage(tf.uint64, "uint64_val"),
+    _storage(tf.bool, "bool_val"),
+    _storage(tf.float16, "half_val", np.uint16),
+    _storage(tf.bfloat16, "half_val", np.uint16),
+    _storage(tf.complex64, "scomplex_val", np.float32),
+    _storage(tf.complex128, "dcomplex_val", np.float64),
+)
+_BY_ENUM = {storage.enum: storage for storage in _STORAGES}
+_BY_DTYPE = {storage.dtype: storage for storage in _STORAGES}
+
+
+def decode_tensor(proto: tensor_pb2.TensorProto) -> np.ndarray:
+    """The array in a TensorProto, strings as bytes objects; may be read-only.
+
+    Raises:
+      TensorError: the dtype is unknown, or shape and values disagree.
+    """
+    storage = _BY_ENUM.get(proto.dtype)
+    if storage is None:
+        raise TensorError(f"dtype {_dtype_name(proto.dtype)} is not supported")
+    shape, n_elements = _shape(proto)
+    if proto.tensor_content:
+        values = _from_content(proto.tensor_content, storage, n_elements)
+    else:
+        values = _from_field(proto, storage, n_elements)
+    try:
+        return values.reshape(shape)
+    except ValueError as error:  # zero elements, but the other dimensions overflow
+        raise TensorError(f"shape {list(shape)}: {error}") from error
+
+
+def encode_tensor(value: object, proto: tensor_pb2.TensorProto) -> None:
+    """Fills an empty TensorProto from what a session returned: an array, or a scalar.
+
+    Raises:
+      TensorError: the dtype cannot be sent.
+    """
+    array = np.asarray(value, dtype=object if isinstance(value, bytes) else None)
+    storage = _BY_DTYPE.get(array.dtype)
+    if storage is None:
+        raise TensorError(f"dtype {array.dtype} cannot be sent")
+    proto.dtype = storage.enum
+    proto.tensor_shape.SetInParent()
+    for size in array.shape:
+        proto.tensor_shape.dim.add().size = size
+    flat = np.ascontiguousarray(array).reshape(-1)
+    if storage.stored != storage.dtype:
+        flat = flat.view(storage.stored)
+    entries = getattr(proto, storage.field)
+    for start in range(0, flat.size, _CHUNK):
+        entries.extend(flat[start : start + _CHUNK].tolist())
+
+
+def _dtype_name(enum: int) -> str:
+    known = types_pb2.DataType.values()
+    return types_pb2.DataType.Name(enum) if enum in known else str(enum)
+
+
+def _shape(proto: tensor_pb2.TensorProto) -> tuple[tuple[int, ...], int]:
+    if proto.tensor_shape.unknown_rank:
+        raise TensorError("the shape has an unknown rank")
+    shape = tuple(dim.size for dim in proto.tensor_shape.dim)
+    if len(shape) > MAX_RANK:
+        raise TensorError(f"rank {len(shape)}, at most {MAX_RANK}")
+    if any(size < 0 for size in shape):
+        raise TensorError(f"shape {list(shape)} has a negative dimension")
+    return shape, math.prod(shape)
+
+
+def _from_content(content: bytes, storage: _Storage, n_elements: int) -> np.ndarray:
+    if storage.dtype == object:
+        raise TensorError("strings are read from string_val, not from tensor_content")
+    n_bytes = n_elements * storage.dtype.itemsize
+    if len(content) != n_bytes:
+        raise TensorError(
+            f"{n_elements} elements take {n_bytes} bytes, tensor_content has {len(content)}"
+        )
+    if storage.dtype == np.bool_:
+        return np.frombuffer(content, dtype=np.uint8).astype(np.bool_)
+    return np.frombuffer(content, dtype=storage.dtype)
+
+
+def _from_field(proto: tensor_pb2.TensorProto, storage: _Storage, n_elements: int) -> np.ndarray:
+    entries = getattr(proto, storage.field)
+    n_entries = n_elements * storage.per_element
+    filled = len(entries) == storage.per_element and 1 < n_elements <= MAX_FILLED
+    if len(entries) != n_entries and not filled:
+        raise TensorError(
+            f"{n_elements} elements take {n_entries} values, {storage.field} has {len(entries)}"
+        )
+    try:
+        values = np.fromiter(entries, dtype=storage.stored, count=len(entries))
+    except OverflowError as error:
+        raise TensorError(f"{storage.field}: {error}") from error
+    if storage.stored != storage.dtype:
+        values = values.view(storage.dtype)
+    return np.repeat(values, n_elements) if filled else values
