@@ -71,7 +71,7 @@ def _same_ratings(expected: Mapping[str, Any], got: Mapping[str, Any]) -> bool:
 
 
 def _largest_difference(expected: Any, got: Any) -> float:
-    """Over nested lists; infinite where shapes differ or a number is missing."""
+    """Over nested lists; infinite where shapes or strings differ, or a number is missing."""
     if isinstance(expected, list):
         if not isinstance(got, list) or len(got) != len(expected):
             return math.inf

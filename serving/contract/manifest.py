@@ -165,7 +165,8 @@ def read_active(models: ModelsDir) -> Active | None:
     except FileNotFoundError:
         return None
     stable = content.get("stable")
-    _require(isinstance(stable, int) and stable > 0, models.active, "stable must be a version > 0")
+    if not (isinstance(stable, int) and stable > 0):
+        raise ContractError(f"{models.active}: stable is {stable!r}, must be a version > 0")
     share = content.get("share", 0.0)
     _require(0.0 <= share <= 1.0, models.active, f"share is {share}, allowed 0..1")
     return Active(

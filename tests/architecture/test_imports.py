@@ -26,7 +26,10 @@ FORBIDDEN = {
 }
 """What may not be in sys.modules once every module of the package is imported."""
 
-SIBLINGS_OF = {"server": {"serving": "serving.contract"}, "trainer": {"serving": "serving.contract"}}
+SIBLINGS_OF = {
+    "server": {"serving": "serving.contract"},
+    "trainer": {"serving": "serving.contract"},
+}
 """A package that may see one part of a sibling and nothing else of it."""
 
 # They start processes or need a development tool; both are scripts and no part of the product.

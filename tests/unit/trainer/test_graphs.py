@@ -306,7 +306,9 @@ def test_embed_movie_reads_genres_year_and_title(parts, servables):
     # Columns: 1, Action, Comedy, 29 year buckets (0 unknown), "night".
     columns = 1 + 2 + 1 + (1994 - 1900) // 5
     word = maps.retrieval.shape[0] - 1
-    expected = maps.retrieval[0] + maps.retrieval[2] + maps.retrieval[columns] + maps.retrieval[word]
+    expected = (
+        maps.retrieval[0] + maps.retrieval[2] + maps.retrieval[columns] + maps.retrieval[word]
+    )
     answer = servables["content"].functions["embed_movie"](
         title=tf.constant(["One NIGHT, only"]),
         genres=tf.constant([["", "Comedy", "Unheard of"]]),
@@ -318,7 +320,7 @@ def test_embed_movie_reads_genres_year_and_title(parts, servables):
 
 
 def test_embed_user_forms_age_buckets_in_the_graph(parts, servables):
-    """"age:25" and "age:34" are one bucket, "age:35" another; unknown tokens count nothing."""
+    """ "age:25" and "age:34" are one bucket, "age:35" another; unknown tokens count nothing."""
     embed = servables["content"].functions["embed_user"]
 
     def vector(*tokens: str) -> np.ndarray:

@@ -1,0 +1,92 @@
+"""Checks of arguments before a call: types, and what would not fit on the wire.
+
+Allowed ranges are the service's business: it knows the release. A wrong type is caught here, where
+the traceback still points to the caller's line.
+"""
+
+from __future__ import annotations
+
+import math
+import numbers
+import operator
+from collections.abc import Iterable
+from datetime import datetime
+from typing import SupportsIndex, TypeVar
+
+T = TypeVar("T")
+
+
+def _wrong(name: str, wanted: str, value: object) -> TypeError:
+    return TypeError(f"{name} must be {wanted}, got {type(value).__name__}: {value!r:.80}")
+
+
+def text(name: str, value: object) -> str:
+    """`value`, a string; ids are strings even where they look like numbers."""
+    if not isinstance(value, str):
+        raise _wrong(name, "a string", value)
+    return value
+
+
+def texts(name: str, values: object) -> list[str]:
+    """The strings in `values`; one lone string is a mistake, not a list of its letters."""
+    return [text(f"{name}[{index}]", value) for index, value in enumerate(_each(name, values))]
+
+
+def many(name: str, values: object, kind: type[T]) -> list[T]:
+    """The `kind`s in `values`."""
+    return [
+        instance(f"{name}[{index}]", value, kind) for index, value in enumerate(_each(name, values))
+    ]
+
+
+def _each(name: str, values: object) -> Iterable[object]:
+    if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
+        raise _wrong(name, "a list", values)
+    return values
+
+
+def instance(name: str, value: object, kind: type[T]) -> T:
+    """`value`, a `kind`."""
+    if not isinstance(value, kind):
+        article = "an" if kind.__name__[0] in "AEIOU" else "a"
+        raise _wrong(name, f"{article} {kind.__name__}", value)
+    return value
+
+
+def integer(name: str, value: object, *, bits: int = 32) -> int:
+    """`value`, a whole number that `bits` bits hold."""
+    if isinstance(value, bool) or not isinstance(value, SupportsIndex):
+        raise _wrong(name, "an integer", value)
+    number = operator.index(value)
+    bound = 2 ** (bits - 1)
+    if not -bound <= number < bound:
+        raise ValueError(f"{name} is {number}, which does not fit into {bits} bits")
+    return number
+
+
+def real(name: str, value: object) -> float:
+    """`value` as a float; NaN and infinities are for the service to refuse."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        raise _wrong(name, "a number", value)
+    return float(value)
+
+
+def seconds(name: str, value: object) -> float:
+    """`value`, a positive and finite time."""
+    number = real(name, value)
+    if not (number > 0 and math.isfinite(number)):
+        raise ValueError(f"{name} is {number}, it must be positive and finite")
+    return number
+
+
+def flag(name: str, value: object) -> bool:
+    """`value`, True or False."""
+    return instance(name, value, bool)
+
+
+def moment(name: str, value: object) -> datetime:
+    """`value`, a moment that is the same everywhere."""
+    when = instance(name, value, datetime)
+    if when.utcoffset() is None:
+        raise ValueError(f"{name} needs a time zone, such as datetime.now(tz=timezone.utc)")
+    return when

@@ -1,0 +1,49 @@
+"""python -m server: the gateway as a process.
+
+Exit codes: 0 stopped by a signal, 1 cannot start, 2 wrong settings.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+from pydantic import ValidationError
+from pydantic_settings import CliApp, SettingsError
+
+from server.app import StartupError, run
+from server.features.store import StoreError
+from server.logs import configure, fields
+from server.settings import Settings
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs the gateway with these arguments (the process' own) and returns its exit code."""
+    try:
+        settings = CliApp.run(Settings, cli_args=sys.argv[1:] if arguments is None else arguments)
+    except (ValidationError, SettingsError) as error:
+        print(f"python -m server: {_explained(error)}", file=sys.stderr)
+        return 2
+    configure(settings.log_level)
+    logging.getLogger(__name__).info("starting", extra=fields(**settings.model_dump(mode="json")))
+    try:
+        run(settings)
+    except (StartupError, StoreError) as error:
+        print(f"python -m server: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _explained(error: ValidationError | SettingsError) -> str:
+    """One line: each wrong setting as its flag, and what it may be."""
+    if isinstance(error, SettingsError):
+        return str(error)
+    return "; ".join(
+        f"--{'.'.join(map(str, fault['loc'])).replace('_', '-')}: {fault['msg']},"
+        f" got {fault['input']!r}"
+        for fault in error.errors()
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,84 @@
+"""Checks of request fields: each violation names the field and the allowed range."""
+
+from __future__ import annotations
+
+import math
+import unicodedata
+from collections.abc import Collection, Iterable, Sequence
+from typing import Final
+
+from server.errors import FieldViolation, InvalidRequest
+
+MAX_ID_BYTES: Final = 256
+MAX_TEXT_BYTES: Final = 1024
+MAX_YEAR: Final = 9999
+MAX_AGE: Final = 120
+
+_MAX_REPORTED = 10
+"""A list with a thousand bad ids must not overflow the trailing metadata."""
+
+
+class FieldChecks:
+    """Collects the violations of one request, so that a caller sees them together."""
+
+    def __init__(self) -> None:
+        self._violations: list[FieldViolation] = []
+
+    def refuse(self, field: str, description: str) -> None:
+        """Notes that `field` breaks the rule in `description`."""
+        if len(self._violations) < _MAX_REPORTED:
+            self._violations.append(FieldViolation(field, description))
+
+    def done(self) -> None:
+        """Ends the checks.
+
+        Raises:
+          InvalidRequest: at least one check failed.
+        """
+        if self._violations:
+            raise InvalidRequest(self._violations)
+
+    def text(self, field: str, value: str, max_bytes: int, *, required: bool = False) -> None:
+        """At most `max_bytes` of UTF-8 without control characters; at least one if required."""
+        n_bytes = len(value.encode())
+        if n_bytes > max_bytes or (required and not n_bytes):
+            self.refuse(
+                field, f"is {n_bytes} bytes long, allowed {int(required)}..{max_bytes} bytes"
+            )
+        elif not value.isprintable() and any(unicodedata.category(c) == "Cc" for c in value):
+            self.refuse(field, "has control characters, allowed are none")
+
+    def user_id(self, field: str, value: str) -> None:
+        self.text(field, value, MAX_ID_BYTES)
+
+    def movie_id(self, field: str, value: str) -> None:
+        self.text(field, value, MAX_ID_BYTES, required=True)
+
+    def movie_ids(self, field: str, values: Sequence[str], low: int, high: int) -> None:
+        self.count(field, len(values), low, high)
+        for position, value in enumerate(values[:high]):
+            self.movie_id(f"{field}[{position}]", value)
+
+    def count(self, field: str, n_entries: int, low: int, high: int) -> None:
+        if not low <= n_entries <= high:
+            self.refuse(field, f"has {n_entries} entries, allowed {low}..{high}")
+
+    def between(self, field: str, value: float, low: float, high: float) -> None:
+        """A number inside low..high; NaN is outside every range."""
+        if math.isnan(value) or not low <= value <= high:
+            self.refuse(field, f"is {value:g}, allowed {low:g}..{high:g}")
+
+    def year(self, field: str, value: int) -> None:
+        self.between(field, value, 0, MAX_YEAR)
+
+    def known(self, field: str, values: Iterable[str], allowed: Collection[str]) -> None:
+        """Every value is one of a short public list, which the message shows."""
+        for position, value in enumerate(values):
+            if value not in allowed:
+                choices = ", ".join(sorted(allowed))
+                self.refuse(f"{field}[{position}]", f"is none of the allowed: {choices}")
+                return
+
+    def enum(self, field: str, value: int, allowed: Collection[int]) -> None:
+        if value not in allowed:
+            self.refuse(field, f"is {value}, allowed {min(allowed)}..{max(allowed)}")

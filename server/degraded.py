@@ -1,0 +1,50 @@
+"""Failures of the models that cost quality, not the answer: recorded, logged, told."""
+
+from __future__ import annotations
+
+import logging
+
+from server.domain import DegradedReason
+from server.errors import ContractViolation, DeadlineExceeded, UpstreamUnavailable
+from server.logs import fields
+
+MODEL_FAILURES = (UpstreamUnavailable, DeadlineExceeded, ContractViolation)
+
+ModelFailure = UpstreamUnavailable | DeadlineExceeded | ContractViolation
+
+_log = logging.getLogger(__name__)
+
+
+class Degradation:
+    """What was away while one answer was made."""
+
+    def __init__(self) -> None:
+        self._reasons: dict[DegradedReason, None] = {}
+
+    @property
+    def reasons(self) -> tuple[DegradedReason, ...]:
+        """Each once, in the order of the failures."""
+        return tuple(self._reasons)
+
+    def record(self, call: str, error: ModelFailure) -> None:
+        """Notes that `call` failed and the answer goes on without it."""
+        reason = reason_of(error)
+        self._reasons[reason] = None
+        detail = error.detail if isinstance(error, ContractViolation) else str(error)
+        level = logging.ERROR if isinstance(error, ContractViolation) else logging.WARNING
+        _log.log(
+            level, "answer degraded", extra=fields(call=call, reason=reason.value, detail=detail)
+        )
+
+
+def reason_of(error: ModelFailure) -> DegradedReason:
+    """The bounded name of a failure."""
+    match error:
+        case ContractViolation():
+            return DegradedReason.CONTRACT_VIOLATION
+        case DeadlineExceeded():
+            return DegradedReason.DEADLINE
+        case UpstreamUnavailable(timed_out=True):
+            return DegradedReason.MODEL_SERVER_TIMEOUT
+        case _:
+            return DegradedReason.MODEL_SERVER_UNAVAILABLE

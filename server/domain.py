@@ -1,0 +1,216 @@
+"""The gateway's nouns: what a query asks and what an answer says, free of any protocol."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import NewType
+
+UserId = NewType("UserId", str)
+MovieId = NewType("MovieId", str)
+Version = NewType("Version", int)
+
+GUEST = UserId("")
+"""The user id of somebody who is never stored."""
+
+
+class UserState(Enum):
+    """How much is known about a user."""
+
+    HOT = "HOT"
+    WARM = "WARM"
+    COLD = "COLD"
+
+
+class Source(Enum):
+    """Where a movie or a rating of an answer comes from."""
+
+    RETRIEVAL = "RETRIEVAL"
+    POPULAR = "POPULAR"
+    MEAN = "MEAN"
+
+
+class DegradedReason(Enum):
+    """Why an answer is second best; a bounded set, safe as a label."""
+
+    MODEL_SERVER_UNAVAILABLE = "model_server_unavailable"
+    MODEL_SERVER_TIMEOUT = "model_server_timeout"
+    DEADLINE = "deadline"
+    CONTRACT_VIOLATION = "contract_violation"
+
+
+@dataclass(frozen=True, slots=True)
+class Movie:
+    """A movie of the catalogue."""
+
+    movie_id: MovieId
+    title: str
+    year: int
+    """0 = unknown."""
+    genres: tuple[str, ...]
+    rating_count: int
+    mean_rating: float
+    """0 without ratings."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewMovie:
+    """A movie that the catalogue does not have."""
+
+    title: str
+    year: int
+    genres: tuple[str, ...]
+    tags: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What is known about a person; empty fields are unknown."""
+
+    age: int = 0
+    gender: str = ""
+    occupation: str = ""
+    favorite_genres: tuple[str, ...] = ()
+
+    def overridden_by(self, other: Profile) -> Profile:
+        """This profile with every field that `other` knows taken from there."""
+        return Profile(
+            age=other.age or self.age,
+            gender=other.gender or self.gender,
+            occupation=other.occupation or self.occupation,
+            favorite_genres=other.favorite_genres or self.favorite_genres,
+        )
+
+    def tokens(self) -> list[str]:
+        """The bag of tokens that the graphs read, without its neutral first element."""
+        named = (("gender", self.gender), ("occupation", self.occupation))
+        return [
+            *([f"age:{self.age}"] if self.age else []),
+            *(f"{name}:{value}" for name, value in named if value),
+            *(f"genre:{genre}" for genre in self.favorite_genres),
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """Ratings of one user, oldest first; three columns of one length."""
+
+    movie_ids: tuple[MovieId, ...] = ()
+    ratings: tuple[float, ...] = ()
+    rated_at: tuple[int, ...] = ()
+    """Seconds since 1970; 0 = unknown."""
+
+    def __len__(self) -> int:
+        return len(self.movie_ids)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredUser:
+    """What the feature store holds of one user."""
+
+    profile: Profile
+    history: History
+
+
+@dataclass(frozen=True, slots=True)
+class MovieFilter:
+    """Conditions that hold together; every genre is one of the release's."""
+
+    genres_any: tuple[str, ...] = ()
+    genres_all: tuple[str, ...] = ()
+    genres_none: tuple[str, ...] = ()
+    min_year: int = 0
+    """Inclusive; 0 = unset, like max_year."""
+    max_year: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RecommendQuery:
+    """A checked RecommendUserRequest."""
+
+    user_id: UserId
+    page_size: int
+    exclude_seen: bool = True
+    exclude_movie_ids: tuple[MovieId, ...] = ()
+    filter: MovieFilter = field(default_factory=MovieFilter)
+    history: History = field(default_factory=History)
+    profile: Profile = field(default_factory=Profile)
+
+
+@dataclass(frozen=True, slots=True)
+class RatingQuery:
+    """A checked PredictRatingRequest."""
+
+    user_id: UserId
+    movie_ids: tuple[MovieId, ...]
+    history: History = field(default_factory=History)
+    profile: Profile = field(default_factory=Profile)
+
+
+@dataclass(frozen=True, slots=True)
+class SimilarQuery:
+    """A checked SimilarMoviesRequest."""
+
+    target: MovieId | NewMovie
+    mode: int
+    """A MODE_ constant of the artifact contract."""
+    page_size: int
+    filter: MovieFilter = field(default_factory=MovieFilter)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """How an answer came about."""
+
+    release_version: Version
+    degraded_reasons: tuple[DegradedReason, ...] = ()
+    """Empty = nothing was away."""
+    unknown_movie_ids: tuple[MovieId, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Recommendation:
+    """One movie of a list."""
+
+    movie: Movie
+    predicted_rating: float
+    score: float
+    source: Source
+
+
+@dataclass(frozen=True, slots=True)
+class Recommendations:
+    """The answer to a RecommendQuery; scores do not rise along `movies`."""
+
+    movies: tuple[Recommendation, ...]
+    user_state: UserState
+    recommendation_id: str
+    answer: Answer
+
+
+@dataclass(frozen=True, slots=True)
+class PredictedRatings:
+    """The answer to a RatingQuery, in its order, without the unknown movies."""
+
+    movie_ids: tuple[MovieId, ...]
+    ratings: tuple[float, ...]
+    source: Source
+    answer: Answer
+
+
+@dataclass(frozen=True, slots=True)
+class SimilarMovies:
+    """The answer to a SimilarQuery, most similar first."""
+
+    movies: tuple[Movie, ...]
+    scores: tuple[float, ...]
+    answer: Answer
+
+
+@dataclass(frozen=True, slots=True)
+class KnownUser:
+    """The answer to GetUser."""
+
+    stored: StoredUser
+    user_state: UserState
+    answer: Answer

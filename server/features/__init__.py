@@ -1,0 +1,1 @@
+"""Features by user and by movie: lookup only, never computed here."""

@@ -1,0 +1,55 @@
+"""The movies of one release in memory: immutable, by id and by movie_index."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from server.domain import Movie, MovieId, Profile
+
+ANYBODY = ("", -1)
+"""The segment of everybody, as (gender, age bucket)."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Catalogue:
+    """Movies, their filterable columns and the popular rankings; N movies, W words, S segments."""
+
+    movies: tuple[Movie, ...]
+    index: Mapping[MovieId, int]
+    """movie_id -> movie_index."""
+    genre_words: NDArray[np.int64]
+    """[N, W] bit g of word w is genre 64 w + g of the manifest's list."""
+    years: NDArray[np.int64]
+    """[N] 0 = unknown."""
+    segments: Mapping[tuple[str, int], int]
+    """(gender, age bucket) -> row of the rankings; "" and -1 mean any."""
+    age_bounds: tuple[int, ...]
+    """Ascending lower bounds of the age buckets, in years."""
+    popular_order: NDArray[np.int32]
+    """[S, N] movie_index, best first."""
+    popular_scores: NDArray[np.float32]
+    """[S, N] in the order of popular_order."""
+    shrunk_means: NDArray[np.float32]
+    """[N] by movie_index, inside the rating range."""
+
+    def __contains__(self, movie_id: object) -> bool:
+        return movie_id in self.index
+
+    def movie(self, movie_id: MovieId) -> Movie:
+        """The movie with this id, which the catalogue has."""
+        return self.movies[self.index[movie_id]]
+
+    def shrunk_mean(self, movie_id: MovieId) -> float:
+        """The movie's mean rating, shrunk towards that of all."""
+        return float(self.shrunk_means[self.index[movie_id]])
+
+    def segment_of(self, profile: Profile) -> int:
+        """The narrowest segment that this person belongs to; 0 = everybody."""
+        bucket = bisect_right(self.age_bounds, profile.age) - 1 if profile.age else -1
+        choices = ((profile.gender, bucket), (profile.gender, -1), ("", bucket), ANYBODY)
+        return next(self.segments[c] for c in choices if c in self.segments)

@@ -1,0 +1,114 @@
+"""What surrounds every call: request id, clock, errors to statuses, one log event."""
+
+from __future__ import annotations
+
+import logging
+import time
+import uuid
+from collections.abc import Callable
+from typing import Any, Final, TypeAlias
+
+import grpc
+from google.rpc import code_pb2, status_pb2  # type: ignore[import-untyped] # no stubs
+from grpc_status import rpc_status  # type: ignore[import-untyped] # no stubs
+
+from server.errors import ContractViolation, ServiceError, status_of
+from server.health import SERVICE_NAME
+from server.logs import fields
+from server.responses import describe
+
+REQUEST_ID_KEY: Final = "x-request-id"
+_MAX_REQUEST_ID = 128
+
+_Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
+_Behavior = Callable[[Any, grpc.ServicerContext], Any]
+
+_log = logging.getLogger(__name__)
+
+
+class CallInterceptor(grpc.ServerInterceptor):
+    """Wraps the unary calls of our own service; health and reflection pass untouched."""
+
+    def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], _Handler | None],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> _Handler | None:
+        handler = continuation(handler_call_details)
+        _, service, method = handler_call_details.method.split("/")
+        if handler is None or service != SERVICE_NAME or handler.unary_unary is None:
+            return handler
+        return grpc.unary_unary_rpc_method_handler(
+            _surrounded(handler.unary_unary, method),
+            request_deserializer=handler.request_deserializer,
+            response_serializer=handler.response_serializer,
+        )
+
+
+def _surrounded(behavior: _Behavior, method: str) -> _Behavior:
+    def handle(request: Any, context: grpc.ServicerContext) -> Any:
+        started = time.perf_counter()
+        request_id = _request_id(context)
+        context.set_trailing_metadata(((REQUEST_ID_KEY, request_id),))
+        try:
+            response = behavior(request, context)
+        except Exception as error:  # noqa: BLE001 - everything leaves as a status, see status_of
+            _refuse(context, error, method, request_id, started)
+        else:
+            _log_call(logging.INFO, method, request_id, started, "OK", **describe(response))
+            return response
+
+    return handle
+
+
+def _refuse(
+    context: grpc.ServicerContext, error: Exception, method: str, request_id: str, started: float
+) -> None:
+    """Ends the call with the status of `error`; always raises, as grpc's abort does."""
+    status = status_of(error, request_id)
+    code = code_pb2.Code.Name(status.code)
+    if isinstance(error, ContractViolation):
+        _log_call(logging.ERROR, method, request_id, started, code, detail=error.detail)
+    elif isinstance(error, ServiceError):
+        _log_call(logging.INFO, method, request_id, started, code, reason=error.reason)
+    else:
+        _log_call(logging.ERROR, method, request_id, started, code, exc_info=error)
+    context.abort_with_status(_WithRequestId(status, request_id))
+
+
+class _WithRequestId(grpc.Status):
+    """grpc-status' status with the request id beside the details."""
+
+    def __init__(self, status: status_pb2.Status, request_id: str) -> None:
+        plain = rpc_status.to_status(status)
+        self.code = plain.code
+        self.details = plain.details
+        self.trailing_metadata = (*plain.trailing_metadata, (REQUEST_ID_KEY, request_id))
+
+
+def _request_id(context: grpc.ServicerContext) -> str:
+    """The caller's id where it is fit for a log line, else a new one."""
+    for key, value in context.invocation_metadata():
+        if key == REQUEST_ID_KEY and isinstance(value, str):
+            if 0 < len(value) <= _MAX_REQUEST_ID and value.isascii() and value.isprintable():
+                return value
+            break
+    return uuid.uuid4().hex
+
+
+def _log_call(
+    level: int,
+    method: str,
+    request_id: str,
+    started: float,
+    code: str,
+    exc_info: Exception | None = None,
+    **described: Any,
+) -> None:
+    ms = round((time.perf_counter() - started) * 1000, 3)
+    _log.log(
+        level,
+        "rpc",
+        exc_info=exc_info,
+        extra=fields(method=method, code=code, ms=ms, request_id=request_id, **described),
+    )

@@ -1,0 +1,39 @@
+"""Structured logs: one JSON object a line on stderr; no message bodies, no raw user ids."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from datetime import UTC, datetime
+from typing import IO, Any
+
+_EVENT_FIELDS = "event_fields"
+
+
+class JsonFormatter(logging.Formatter):
+    """A log record as one JSON object: time, level, logger, event, then the event's fields."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        event: dict[str, Any] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname,
+            "logger": record.name,
+            "event": record.getMessage(),
+            **getattr(record, _EVENT_FIELDS, {}),
+        }
+        if record.exc_info:
+            event["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(event, ensure_ascii=False, default=str)
+
+
+def fields(**values: Any) -> dict[str, dict[str, Any]]:
+    """The `extra` argument of a logging call that adds these fields to its event."""
+    return {_EVENT_FIELDS: values}
+
+
+def configure(level: str, stream: IO[str] | None = None) -> None:
+    """Sends every log event of this process to `stream` (stderr) as JSON."""
+    handler = logging.StreamHandler(stream or sys.stderr)
+    handler.setFormatter(JsonFormatter())
+    logging.basicConfig(level=level, handlers=[handler], force=True)

@@ -1,0 +1,213 @@
+"""Requests of recommender.v1 -> checked domain queries.
+
+The release's manifest says which genres and ratings a request may name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from google.protobuf import timestamp_pb2
+
+from protos.recommender.v1 import recommender_pb2 as pb
+from server.checks import MAX_AGE, MAX_ID_BYTES, MAX_TEXT_BYTES, FieldChecks
+from server.domain import (
+    History,
+    MovieFilter,
+    MovieId,
+    NewMovie,
+    Profile,
+    RatingQuery,
+    RecommendQuery,
+    SimilarQuery,
+    UserId,
+)
+from server.errors import Unimplemented
+from serving.contract import MODE_COLLABORATIVE, MODE_CONTENT, MODE_HYBRID, Manifest
+
+DEFAULT_PAGE_SIZE: Final = 10
+MAX_PAGE_SIZE: Final = 100
+MAX_EXCLUDED: Final = 10_000
+MAX_HISTORY: Final = 10_000
+MAX_RATED_MOVIES: Final = 1_000
+MAX_TAGS: Final = 100
+
+_TIMESTAMP_RANGE = (-62_135_596_800, 253_402_300_799)
+"""Years 1 to 9999, what google.protobuf.Timestamp may hold."""
+
+_MODES = {
+    pb.SimilarMoviesRequest.MODE_UNSPECIFIED: MODE_HYBRID,
+    pb.SimilarMoviesRequest.MODE_HYBRID: MODE_HYBRID,
+    pb.SimilarMoviesRequest.MODE_COLLABORATIVE: MODE_COLLABORATIVE,
+    pb.SimilarMoviesRequest.MODE_CONTENT: MODE_CONTENT,
+}
+
+
+def recommend_query(request: pb.RecommendUserRequest, manifest: Manifest) -> RecommendQuery:
+    """The query of a RecommendUserRequest.
+
+    Raises:
+      InvalidRequest: a field is outside its range.
+      Unimplemented: a field is set that is not honoured yet.
+    """
+    checks = FieldChecks()
+    checks.user_id("user_id", request.user_id)
+    page_size = _page_size(request.page_size, checks)
+    checks.movie_ids("exclude_movie_ids", request.exclude_movie_ids, 0, MAX_EXCLUDED)
+    movie_filter = _filter(request.filter, manifest, checks)
+    history = _history(request.history, manifest, checks)
+    profile = _profile(request.profile, manifest, checks)
+    checks.between("diversity", request.diversity, 0, 1)
+    checks.enum("order_by", request.order_by, pb.RecommendUserRequest.OrderBy.values())
+    checks.done()
+    if request.page_token:
+        raise Unimplemented(field="page_token")
+    if request.diversity > 0:
+        raise Unimplemented(field="diversity")
+    if request.order_by == pb.RecommendUserRequest.ORDER_BY_PREDICTED_RATING:
+        raise Unimplemented(field="order_by")
+    return RecommendQuery(
+        user_id=UserId(request.user_id),
+        page_size=page_size,
+        exclude_seen=request.exclude_seen if request.HasField("exclude_seen") else True,
+        exclude_movie_ids=tuple(map(MovieId, request.exclude_movie_ids)),
+        filter=movie_filter,
+        history=history,
+        profile=profile,
+    )
+
+
+def rating_query(request: pb.PredictRatingRequest, manifest: Manifest) -> RatingQuery:
+    """The query of a PredictRatingRequest.
+
+    Raises:
+      InvalidRequest: a field is outside its range.
+    """
+    checks = FieldChecks()
+    checks.user_id("user_id", request.user_id)
+    checks.movie_ids("movie_ids", request.movie_ids, 1, MAX_RATED_MOVIES)
+    history = _history(request.history, manifest, checks)
+    profile = _profile(request.profile, manifest, checks)
+    checks.done()
+    return RatingQuery(
+        user_id=UserId(request.user_id),
+        movie_ids=tuple(map(MovieId, request.movie_ids)),
+        history=history,
+        profile=profile,
+    )
+
+
+def similar_query(request: pb.SimilarMoviesRequest, manifest: Manifest) -> SimilarQuery:
+    """The query of a SimilarMoviesRequest.
+
+    Raises:
+      InvalidRequest: a field is outside its range.
+    """
+    checks = FieldChecks()
+    target: MovieId | NewMovie = MovieId(request.movie_id)
+    match request.WhichOneof("target"):
+        case "movie_id":
+            checks.movie_id("movie_id", request.movie_id)
+        case "new_movie":
+            target = _new_movie(request.new_movie, manifest, checks)
+        case _:
+            checks.refuse("target", "is unset, allowed is one of movie_id, new_movie")
+    checks.enum("mode", request.mode, pb.SimilarMoviesRequest.Mode.values())
+    page_size = _page_size(request.page_size, checks)
+    movie_filter = _filter(request.filter, manifest, checks)
+    checks.done()
+    return SimilarQuery(target, _MODES[request.mode], page_size, movie_filter)
+
+
+def user_id(request: pb.GetUserRequest) -> UserId:
+    """The user of a GetUserRequest.
+
+    Raises:
+      InvalidRequest: it is too long or has control characters.
+    """
+    checks = FieldChecks()
+    checks.user_id("user_id", request.user_id)
+    checks.done()
+    return UserId(request.user_id)
+
+
+def movie_id(request: pb.GetMovieRequest) -> MovieId:
+    """The movie of a GetMovieRequest.
+
+    Raises:
+      InvalidRequest: it is empty, too long or has control characters.
+    """
+    checks = FieldChecks()
+    checks.movie_id("movie_id", request.movie_id)
+    checks.done()
+    return MovieId(request.movie_id)
+
+
+def _page_size(value: int, checks: FieldChecks) -> int:
+    checks.between("page_size", value, 0, MAX_PAGE_SIZE)
+    return value or DEFAULT_PAGE_SIZE
+
+
+def _filter(message: pb.MovieFilter, manifest: Manifest, checks: FieldChecks) -> MovieFilter:
+    genres = {
+        name: tuple(getattr(message, name)) for name in ("genres_any", "genres_all", "genres_none")
+    }
+    for name, values in genres.items():
+        checks.known(f"filter.{name}", values, manifest.genres)
+    checks.year("filter.min_year", message.min_year)
+    checks.year("filter.max_year", message.max_year)
+    if 0 < message.max_year < message.min_year:
+        checks.refuse(
+            "filter.min_year",
+            f"is {message.min_year}, allowed 0..{message.max_year} (filter.max_year)",
+        )
+    return MovieFilter(min_year=message.min_year, max_year=message.max_year, **genres)
+
+
+def _history(entries: Sequence[pb.RatedMovie], manifest: Manifest, checks: FieldChecks) -> History:
+    checks.count("history", len(entries), 0, MAX_HISTORY)
+    entries = entries[:MAX_HISTORY]
+    for position, entry in enumerate(entries):
+        checks.movie_id(f"history[{position}].movie_id", entry.movie_id)
+        checks.between(f"history[{position}].rating", entry.rating, *manifest.rating_range)
+        if entry.HasField("rated_at"):
+            _check_timestamp(f"history[{position}].rated_at", entry.rated_at, checks)
+    return History(
+        tuple(MovieId(entry.movie_id) for entry in entries),
+        tuple(entry.rating for entry in entries),
+        tuple(entry.rated_at.seconds for entry in entries),
+    )
+
+
+def _check_timestamp(field: str, value: timestamp_pb2.Timestamp, checks: FieldChecks) -> None:
+    checks.between(f"{field}.seconds", value.seconds, *_TIMESTAMP_RANGE)
+    checks.between(f"{field}.nanos", value.nanos, 0, 999_999_999)
+
+
+def _profile(message: pb.Profile, manifest: Manifest, checks: FieldChecks) -> Profile:
+    checks.between("profile.age", message.age, 0, MAX_AGE)
+    checks.text("profile.gender", message.gender, MAX_ID_BYTES)
+    checks.text("profile.occupation", message.occupation, MAX_ID_BYTES)
+    checks.known("profile.favorite_genres", message.favorite_genres, manifest.genres)
+    return Profile(
+        message.age, message.gender, message.occupation, _unique(message.favorite_genres)
+    )
+
+
+def _new_movie(
+    message: pb.SimilarMoviesRequest.NewMovie, manifest: Manifest, checks: FieldChecks
+) -> NewMovie:
+    checks.text("new_movie.title", message.title, MAX_TEXT_BYTES)
+    checks.year("new_movie.year", message.year)
+    checks.known("new_movie.genres", message.genres, manifest.genres)
+    checks.count("new_movie.tags", len(message.tags), 0, MAX_TAGS)
+    for position, tag in enumerate(message.tags[:MAX_TAGS]):
+        checks.text(f"new_movie.tags[{position}]", tag, MAX_ID_BYTES)
+    if not (message.title or message.genres or message.tags):
+        checks.refuse("new_movie", "says nothing, allowed is a title, genres or tags")
+    return NewMovie(message.title, message.year, _unique(message.genres), _unique(message.tags))
+
+
+def _unique(values: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(values))

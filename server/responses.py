@@ -1,0 +1,175 @@
+"""Domain answers -> responses of recommender.v1."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any, Final
+
+from protos.recommender.v1 import recommender_pb2 as pb
+from server.domain import (
+    Answer,
+    KnownUser,
+    Movie,
+    PredictedRatings,
+    Profile,
+    Recommendations,
+    SimilarMovies,
+    Source,
+    UserState,
+    Version,
+)
+from server.status import ServingStatus
+
+_SOURCES: Final[Mapping[Source, pb.Source]] = {
+    Source.RETRIEVAL: pb.SOURCE_RETRIEVAL,
+    Source.POPULAR: pb.SOURCE_POPULAR,
+    Source.MEAN: pb.SOURCE_MEAN,
+}
+_USER_STATES: Final[Mapping[UserState, pb.UserState]] = {
+    UserState.HOT: pb.USER_STATE_HOT,
+    UserState.WARM: pb.USER_STATE_WARM,
+    UserState.COLD: pb.USER_STATE_COLD,
+}
+
+
+def recommend_response(answer: Recommendations) -> pb.RecommendUserResponse:
+    """The page of a RecommendUser."""
+    return pb.RecommendUserResponse(
+        recommendations=[
+            pb.RecommendUserResponse.Recommendation(
+                movie=movie_message(entry.movie),
+                predicted_rating=entry.predicted_rating,
+                score=entry.score,
+                source=_SOURCES[entry.source],
+            )
+            for entry in answer.movies
+        ],
+        user_state=_USER_STATES[answer.user_state],
+        recommendation_id=answer.recommendation_id,
+        answer=_answer(answer.answer),
+    )
+
+
+def rating_response(answer: PredictedRatings) -> pb.PredictRatingResponse:
+    """The ratings of a PredictRating."""
+    return pb.PredictRatingResponse(
+        ratings=[
+            pb.PredictRatingResponse.PredictedRating(
+                movie_id=movie_id, rating=rating, source=_SOURCES[answer.source]
+            )
+            for movie_id, rating in zip(answer.movie_ids, answer.ratings, strict=True)
+        ],
+        answer=_answer(answer.answer),
+    )
+
+
+def similar_response(answer: SimilarMovies) -> pb.SimilarMoviesResponse:
+    """The movies of a SimilarMovies."""
+    return pb.SimilarMoviesResponse(
+        similar=[
+            pb.SimilarMoviesResponse.SimilarMovie(movie=movie_message(movie), score=score)
+            for movie, score in zip(answer.movies, answer.scores, strict=True)
+        ],
+        answer=_answer(answer.answer),
+    )
+
+
+def user_response(answer: KnownUser) -> pb.GetUserResponse:
+    """What GetUser tells."""
+    history = answer.stored.history
+    response = pb.GetUserResponse(
+        profile=_profile(answer.stored.profile),
+        user_state=_USER_STATES[answer.user_state],
+        answer=_answer(answer.answer),
+    )
+    for movie_id, rating, rated_at in zip(
+        history.movie_ids, history.ratings, history.rated_at, strict=True
+    ):
+        rated = response.ratings.add(movie_id=movie_id, rating=rating)
+        if rated_at:
+            rated.rated_at.seconds = rated_at
+    return response
+
+
+def movie_response(movie: Movie, version: Version) -> pb.GetMovieResponse:
+    """The movie of a GetMovie."""
+    return pb.GetMovieResponse(movie=movie_message(movie), answer=_answer(Answer(version)))
+
+
+def status_response(status: ServingStatus) -> pb.GetServingStatusResponse:
+    """Releases, parts, store and counts."""
+    wanted = status.wanted
+    return pb.GetServingStatusResponse(
+        releases=pb.GetServingStatusResponse.Releases(
+            stable=wanted.stable,
+            candidate=wanted.candidate,
+            active=status.active_version,
+            why_not_switched=wanted.why_not_switched,
+            candidate_share=wanted.candidate_share,
+        ),
+        parts=[
+            pb.GetServingStatusResponse.Part(
+                name=part.name, state=part.state, required=part.required
+            )
+            for part in status.parts
+        ],
+        store_state=status.store_state,
+        counts=pb.GetServingStatusResponse.Counts(
+            movies=status.n_movies, users=status.stored.users, ratings=status.stored.ratings
+        ),
+        answer=_answer(Answer(status.active_version, status.degraded_reasons)),
+    )
+
+
+def movie_message(movie: Movie) -> pb.Movie:
+    """A movie as the public API shows it."""
+    return pb.Movie(
+        movie_id=movie.movie_id,
+        title=movie.title,
+        year=movie.year,
+        genres=movie.genres,
+        rating_count=movie.rating_count,
+        mean_rating=movie.mean_rating,
+    )
+
+
+def describe(response: Any) -> dict[str, Any]:
+    """What the log says of a response: counts and flags, nothing of a user."""
+    described: dict[str, Any] = {
+        "release": response.answer.release_version,
+        "degraded": response.answer.degraded,
+        "degraded_reasons": list(response.answer.degraded_reasons),
+    }
+    entries: Any = ()
+    match response:
+        case pb.RecommendUserResponse():
+            entries = response.recommendations
+            described["user_state"] = pb.UserState.Name(response.user_state)
+        case pb.PredictRatingResponse():
+            entries = response.ratings
+        case pb.SimilarMoviesResponse():
+            entries = response.similar
+    described["n_results"] = len(entries)
+    described["sources"] = dict(
+        Counter(pb.Source.Name(e.source) for e in entries if hasattr(e, "source"))
+    )
+    return described
+
+
+def _profile(profile: Profile) -> pb.Profile:
+    return pb.Profile(
+        age=profile.age,
+        gender=profile.gender,
+        occupation=profile.occupation,
+        favorite_genres=profile.favorite_genres,
+    )
+
+
+def _answer(answer: Answer) -> pb.Answer:
+    return pb.Answer(
+        release_version=answer.release_version,
+        degraded=bool(answer.degraded_reasons),
+        degraded_reasons=[reason.value for reason in answer.degraded_reasons],
+        unknown_movie_ids=answer.unknown_movie_ids,
+    )

@@ -1,0 +1,267 @@
+"""A model server for tests: gRPC and wire messages are real, the models are Python functions.
+
+Its reading and writing of tensors is its own, so that a mistake in server.codec shows.
+"""
+
+from __future__ import annotations
+
+import struct
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any
+
+import grpc
+
+from protos.tfserving.v1 import tfserving_pb2 as tf
+from serving.contract import K_MAX, REQUIRED_SERVABLES
+from tests.releases import World, WorldMovie
+
+AVAILABLE = 30
+LOADING = 20
+
+Row = list[Any]
+Inputs = Mapping[str, list[Row]]
+"""Input name -> rows of values; strings as str. Inputs of rank 1 are one row."""
+
+
+@dataclass(frozen=True)
+class Output:
+    """An output as the server sends it."""
+
+    dtype: int
+    shape: tuple[int, ...]
+    values: Sequence[Any]
+
+
+def strings(values: Sequence[str], shape: tuple[int, ...] | None = None) -> Output:
+    return Output(7, shape or (1, len(values)), values)
+
+
+def floats(values: Sequence[float], shape: tuple[int, ...] | None = None) -> Output:
+    return Output(1, shape or (1, len(values)), values)
+
+
+Function = Callable[[Inputs, int], Mapping[str, Output]]
+"""(inputs, version) -> outputs."""
+
+
+class Refused(Exception):  # noqa: N818 - a status, not an error of the test
+    """Raised by a function to answer with a status."""
+
+    def __init__(self, code: grpc.StatusCode, text: str = "refused") -> None:
+        super().__init__(text)
+        self.code = code
+
+
+@dataclass(frozen=True)
+class Call:
+    """One Predict that arrived."""
+
+    servable: str
+    signature: str
+    version: int
+    inputs: Inputs
+    output_filter: tuple[str, ...]
+
+
+@dataclass
+class FakeModelServer:
+    """Answers Predict and GetModelStatus on a free port of 127.0.0.1."""
+
+    functions: dict[tuple[str, str], Function]
+    versions: Iterable[int] = (1,)
+    calls: list[Call] = field(default_factory=list)
+    port: int = 0
+
+    def __post_init__(self) -> None:
+        self.states = {
+            (servable, version): AVAILABLE
+            for servable in REQUIRED_SERVABLES
+            for version in self.versions
+        }
+        self._server: grpc.Server | None = None
+        self._lock = threading.Lock()
+        self.start()
+
+    def __enter__(self) -> FakeModelServer:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    @property
+    def target(self) -> str:
+        return f"127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        """Listens; on the same port as before after a stop."""
+        self._server = grpc.server(ThreadPoolExecutor(4))
+        self._server.add_generic_rpc_handlers(
+            (
+                grpc.method_handlers_generic_handler(
+                    "tensorflow.serving.PredictionService",
+                    {
+                        "Predict": grpc.unary_unary_rpc_method_handler(
+                            self._predict,
+                            tf.PredictRequest.FromString,
+                            tf.PredictResponse.SerializeToString,
+                        )
+                    },
+                ),
+                grpc.method_handlers_generic_handler(
+                    "tensorflow.serving.ModelService",
+                    {
+                        "GetModelStatus": grpc.unary_unary_rpc_method_handler(
+                            self._model_status,
+                            tf.GetModelStatusRequest.FromString,
+                            tf.GetModelStatusResponse.SerializeToString,
+                        )
+                    },
+                ),
+            )
+        )
+        self.port = self._server.add_insecure_port(f"127.0.0.1:{self.port}")
+        self._server.start()
+
+    def stop(self) -> None:
+        if self._server is not None:
+            self._server.stop(None).wait()
+            self._server = None
+
+    def load(self, version: int, state: int = AVAILABLE) -> None:
+        """Sets the state of every servable at `version`."""
+        for servable in REQUIRED_SERVABLES:
+            self.states[servable, version] = state
+
+    def called(self) -> list[tuple[str, str]]:
+        """(servable, signature) of the calls so far, in order."""
+        return [(call.servable, call.signature) for call in self.calls]
+
+    def _predict(
+        self, request: tf.PredictRequest, context: grpc.ServicerContext
+    ) -> tf.PredictResponse:
+        spec = request.model_spec
+        name, version = spec.name, spec.version.value
+        inputs = {key: _rows(tensor) for key, tensor in request.inputs.items()}
+        with self._lock:
+            self.calls.append(
+                Call(name, spec.signature_name, version, inputs, tuple(request.output_filter))
+            )
+        if self.states.get((name, version)) != AVAILABLE:
+            context.abort(
+                grpc.StatusCode.NOT_FOUND,
+                f"Servable not found for request: Specific({name}, {version})",
+            )
+        try:
+            outputs = self.functions[name, spec.signature_name](inputs, version)
+        except Refused as refused:
+            context.abort(refused.code, str(refused))
+        response = tf.PredictResponse()
+        response.model_spec.name = name
+        response.model_spec.version.value = version
+        response.model_spec.signature_name = spec.signature_name
+        for key in request.output_filter or outputs:
+            if key in outputs:
+                response.outputs[key].CopyFrom(_tensor(outputs[key]))
+        return response
+
+    def _model_status(
+        self, request: tf.GetModelStatusRequest, context: grpc.ServicerContext
+    ) -> tf.GetModelStatusResponse:
+        name, version = request.model_spec.name, request.model_spec.version.value
+        state = self.states.get((name, version))
+        if state is None:
+            context.abort(
+                grpc.StatusCode.NOT_FOUND, f"Could not find version {version} of model {name}"
+            )
+        response = tf.GetModelStatusResponse()
+        response.model_version_status.add(version=version, state=state)
+        return response
+
+
+def _rows(tensor: tf.TensorProto) -> list[Row]:
+    shape = [dim.size for dim in tensor.tensor_shape.dim]
+    if tensor.dtype == 7:
+        flat: Row = [text.decode() for text in tensor.string_val]
+    else:
+        code = {1: "f", 9: "q"}[tensor.dtype]
+        size = len(tensor.tensor_content) // struct.calcsize(code)
+        flat = list(struct.unpack(f"<{size}{code}", tensor.tensor_content))
+    width = shape[-1]
+    return [flat[start : start + width] for start in range(0, len(flat), width)]
+
+
+def _tensor(output: Output) -> tf.TensorProto:
+    """Numbers travel in *_val, as TensorFlow Serving's default is."""
+    tensor = tf.TensorProto(dtype=output.dtype)
+    for size in output.shape:
+        tensor.tensor_shape.dim.add(size=size)
+    if output.dtype == 7:
+        tensor.string_val.extend(value.encode() for value in output.values)
+    elif output.dtype == 1:
+        tensor.float_val.extend(output.values)
+    else:
+        tensor.int64_val.extend(output.values)
+    return tensor
+
+
+def world_models(world: World | None = None) -> dict[tuple[str, str], Function]:
+    """Models of a world in which later movies are better.
+
+    Movie number n (from 1) scores n and is rated n / 2 by everybody, beyond both ends of the
+    rating range; version v adds (v - 1) / 100 to each score.
+    """
+    movies = (world or World()).movies
+    genres = (world or World()).genres
+
+    def ranked(keep: Callable[[WorldMovie], bool], version: int) -> Mapping[str, Output]:
+        kept = [(n, m) for n, m in reversed(list(enumerate(movies, 1))) if keep(m)]
+        rest = K_MAX - len(kept)
+        return {
+            "movie_ids": strings([*(m.movie_id for _, m in kept), *[""] * rest]),
+            "scores": floats([*(n + (version - 1) / 100 for n, _ in kept), *[0.0] * rest]),
+            "ratings": floats([*(n / 2 for n, _ in kept), *[0.0] * rest]),
+        }
+
+    def passes(movie: WorldMovie, inputs: Inputs) -> bool:
+        bits = sum(1 << genres.index(genre) for genre in movie.genres)
+        some, every, none = (inputs[f"genres_{k}"][0][0] for k in ("any", "all", "none"))
+        low, high = inputs["years"][0]
+        unset = (low, high) == (-(2**63), 2**63 - 1)
+        return (
+            (not some or bits & some != 0)
+            and bits & every == every
+            and not bits & none
+            and (unset or (movie.year > 0 and low <= movie.year <= high))
+        )
+
+    def recommend(inputs: Inputs, version: int) -> Mapping[str, Output]:
+        excluded = set(inputs["exclude_ids"][0])
+        return ranked(lambda m: m.movie_id not in excluded and passes(m, inputs), version)
+
+    def retrieval(inputs: Inputs, version: int) -> Mapping[str, Output]:
+        return ranked(lambda _movie: True, version)
+
+    def similar(inputs: Inputs, version: int) -> Mapping[str, Output]:
+        return ranked(lambda m: passes(m, inputs), version)
+
+    def rank(inputs: Inputs, version: int) -> Mapping[str, Output]:
+        ids = inputs["movie_ids"][0]
+        numbers = {m.movie_id: n for n, m in enumerate(movies, 1)}
+        return {"ratings": floats([numbers.get(i, 0) / 2 for i in ids])}
+
+    return {
+        ("recommend", "serving_default"): recommend,
+        ("retrieval", "serving_default"): retrieval,
+        ("retrieval", "similar"): similar,
+        ("content", "similar"): similar,
+        ("ranking", "rank"): rank,
+    }

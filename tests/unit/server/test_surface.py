@@ -1,0 +1,133 @@
+"""What surrounds every RPC: what is not there yet, request ids, health, reflection, limits."""
+
+from __future__ import annotations
+
+import re
+import threading
+
+import grpc
+import pytest
+from google.rpc import error_details_pb2
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+from grpc_status import rpc_status
+
+from protos.recommender.v1 import recommender_pb2 as pb
+from protos.recommender.v1.recommender_pb2_grpc import RecommenderServiceStub
+from server.app import gateway
+from server.settings import Settings
+from tests.fake_model_server import FakeModelServer
+
+
+def error_info(error: grpc.RpcError) -> error_details_pb2.ErrorInfo:
+    info = error_details_pb2.ErrorInfo()
+    for detail in rpc_status.from_call(error).details:
+        if detail.Unpack(info):
+            return info
+    pytest.fail("no ErrorInfo")
+
+
+@pytest.mark.parametrize(
+    ("rpc", "request_type"),
+    [
+        ("SearchMovies", pb.SearchMoviesRequest),
+        ("PopularMovies", pb.PopularMoviesRequest),
+        ("RecordRatings", pb.RecordRatingsRequest),
+        ("AddMovies", pb.AddMoviesRequest),
+        ("BatchRecommend", pb.BatchRecommendRequest),
+    ],
+)
+def test_an_rpc_that_is_not_there_yet_says_its_name(
+    stub: RecommenderServiceStub, rpc: str, request_type: type
+) -> None:
+    """UNIMPLEMENTED names the RPC in the text and in ErrorInfo."""
+    with pytest.raises(grpc.RpcError, match=rpc) as caught:
+        getattr(stub, rpc)(request_type(), timeout=10)
+
+    assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
+    assert error_info(caught.value).metadata["rpc"] == rpc
+
+
+@pytest.mark.parametrize(
+    ("field", "request_"),
+    [
+        ("page_token", pb.RecommendUserRequest(page_token="x")),  # noqa: S106 - no password
+        ("diversity", pb.RecommendUserRequest(diversity=0.5)),
+        (
+            "order_by",
+            pb.RecommendUserRequest(order_by=pb.RecommendUserRequest.ORDER_BY_PREDICTED_RATING),
+        ),
+    ],
+)
+def test_a_field_that_is_not_honoured_yet_says_its_name(
+    stub: RecommenderServiceStub, field: str, request_: pb.RecommendUserRequest
+) -> None:
+    """UNIMPLEMENTED names the field in the text and in ErrorInfo."""
+    with pytest.raises(grpc.RpcError, match=field) as caught:
+        stub.RecommendUser(request_, timeout=10)
+
+    assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
+    assert error_info(caught.value).metadata["field"] == field
+
+
+def test_request_id_comes_back(stub: RecommenderServiceStub) -> None:
+    """Answers and errors carry the caller's x-request-id in trailing metadata, else a new one."""
+    _, good = stub.GetMovie.with_call(
+        pb.GetMovieRequest(movie_id="m1"), metadata=(("x-request-id", "abc"),), timeout=10
+    )
+    with pytest.raises(grpc.RpcError) as caught:
+        stub.GetMovie(pb.GetMovieRequest(), metadata=(("x-request-id", "def"),), timeout=10)
+    _, fresh = stub.GetMovie.with_call(pb.GetMovieRequest(movie_id="m1"), timeout=10)
+
+    assert dict(good.trailing_metadata())["x-request-id"] == "abc"
+    assert dict(caught.value.trailing_metadata())["x-request-id"] == "def"
+    assert re.fullmatch("[0-9a-f]{32}", dict(fresh.trailing_metadata())["x-request-id"])
+
+
+@pytest.mark.parametrize("service", ["", "recommender.v1.RecommenderService"])
+def test_health_is_serving(channel: grpc.Channel, service: str) -> None:
+    """grpc.health.v1 says SERVING for the process and for the service."""
+    health = health_pb2_grpc.HealthStub(channel)
+
+    answer = health.Check(health_pb2.HealthCheckRequest(service=service), timeout=10)
+
+    assert answer.status == health_pb2.HealthCheckResponse.SERVING
+
+
+def test_reflection_lists_the_service(channel: grpc.Channel) -> None:
+    """Reflection names our service and health."""
+    stub = reflection_pb2_grpc.ServerReflectionStub(channel)
+    requests = iter([reflection_pb2.ServerReflectionRequest(list_services="")])
+
+    (answer,) = stub.ServerReflectionInfo(requests, timeout=10)
+
+    names = {service.name for service in answer.list_services_response.service}
+    assert {"recommender.v1.RecommenderService", "grpc.health.v1.Health"} <= names
+
+
+def test_calls_beyond_the_limit_are_refused(
+    settings: Settings, model_server: FakeModelServer
+) -> None:
+    """With one call allowed, a second at the same time is RESOURCE_EXHAUSTED."""
+    entered, leave = threading.Event(), threading.Event()
+    rank = model_server.functions["ranking", "rank"]
+
+    def held(inputs, version):  # type: ignore[no-untyped-def]
+        entered.set()
+        assert leave.wait(30)
+        return rank(inputs, version)
+
+    model_server.functions["ranking", "rank"] = held
+    narrow = settings.model_copy(update={"max_concurrent_rpcs": 1})
+    with gateway(narrow) as running, grpc.insecure_channel(f"127.0.0.1:{running.port}") as opened:
+        stub = RecommenderServiceStub(opened)
+        first = stub.PredictRating.future(pb.PredictRatingRequest(movie_ids=["m8"]), timeout=30)
+        assert entered.wait(30)
+        try:
+            with pytest.raises(grpc.RpcError) as caught:
+                stub.GetMovie(pb.GetMovieRequest(movie_id="m1"), timeout=10)
+        finally:
+            leave.set()
+        assert first.result().ratings[0].rating == 4.0
+
+    assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED

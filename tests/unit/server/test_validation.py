@@ -1,0 +1,181 @@
+"""Every rule about request fields, over a real channel."""
+
+from __future__ import annotations
+
+import math
+
+import grpc
+import pytest
+from google.protobuf import timestamp_pb2
+from google.rpc import error_details_pb2
+from grpc_status import rpc_status
+
+from protos.recommender.v1 import recommender_pb2 as pb
+from protos.recommender.v1.recommender_pb2_grpc import RecommenderServiceStub
+
+Recommend = pb.RecommendUserRequest
+Rate = pb.PredictRatingRequest
+Similar = pb.SimilarMoviesRequest
+NewMovie = pb.SimilarMoviesRequest.NewMovie
+
+
+def rated(movie_id: str = "m1", rating: float = 3, **more: object) -> pb.RatedMovie:
+    return pb.RatedMovie(movie_id=movie_id, rating=rating, **more)
+
+
+LONG = "x" * 257
+TOO_LONG_IN_BYTES = "é" * 129
+
+REFUSED = [
+    (Recommend(user_id=LONG), "user_id", "0..256 bytes"),
+    (Recommend(user_id=TOO_LONG_IN_BYTES), "user_id", "0..256 bytes"),
+    (Recommend(user_id="a\nb"), "user_id", "control characters"),
+    (Recommend(user_id="a\x7f"), "user_id", "control characters"),
+    (Recommend(page_size=-1), "page_size", "0..100"),
+    (Recommend(page_size=101), "page_size", "0..100"),
+    (Recommend(exclude_movie_ids=["m1"] * 10_001), "exclude_movie_ids", "0..10000"),
+    (Recommend(exclude_movie_ids=["m1", ""]), "exclude_movie_ids[1]", "1..256 bytes"),
+    (Recommend(exclude_movie_ids=["\t"]), "exclude_movie_ids[0]", "control characters"),
+    (
+        Recommend(filter=pb.MovieFilter(genres_any=["Action", "Polka"])),
+        "filter.genres_any[1]",
+        "Action, Comedy, Drama",
+    ),
+    (
+        Recommend(filter=pb.MovieFilter(genres_all=["action"])),
+        "filter.genres_all[0]",
+        "Action, Comedy, Drama",
+    ),
+    (
+        Recommend(filter=pb.MovieFilter(genres_none=[""])),
+        "filter.genres_none[0]",
+        "Action, Comedy, Drama",
+    ),
+    (Recommend(filter=pb.MovieFilter(min_year=-1)), "filter.min_year", "0..9999"),
+    (Recommend(filter=pb.MovieFilter(max_year=-5)), "filter.max_year", "0..9999"),
+    (Recommend(filter=pb.MovieFilter(min_year=10_000)), "filter.min_year", "0..9999"),
+    (
+        Recommend(filter=pb.MovieFilter(min_year=2000, max_year=1999)),
+        "filter.min_year",
+        "0..1999",
+    ),
+    (Recommend(history=[rated()] * 10_001), "history", "0..10000"),
+    (Recommend(history=[rated(), rated("")]), "history[1].movie_id", "1..256 bytes"),
+    (Recommend(history=[rated(rating=math.nan)]), "history[0].rating", "1..5"),
+    (Recommend(history=[rated(rating=0.5)]), "history[0].rating", "1..5"),
+    (Recommend(history=[rated(rating=5.5)]), "history[0].rating", "1..5"),
+    (Recommend(history=[rated(rating=math.inf)]), "history[0].rating", "1..5"),
+    (
+        Recommend(history=[rated(rated_at=timestamp_pb2.Timestamp(seconds=2**60))]),
+        "history[0].rated_at.seconds",
+        "..",
+    ),
+    (
+        Recommend(history=[rated(rated_at=timestamp_pb2.Timestamp(nanos=-1))]),
+        "history[0].rated_at.nanos",
+        "0..",
+    ),
+    (Recommend(profile=pb.Profile(age=-1)), "profile.age", "0..120"),
+    (Recommend(profile=pb.Profile(age=121)), "profile.age", "0..120"),
+    (Recommend(profile=pb.Profile(gender=LONG)), "profile.gender", "0..256 bytes"),
+    (Recommend(profile=pb.Profile(occupation="\0")), "profile.occupation", "control characters"),
+    (
+        Recommend(profile=pb.Profile(favorite_genres=["Polka"])),
+        "profile.favorite_genres[0]",
+        "Action, Comedy, Drama",
+    ),
+    (Recommend(diversity=-0.1), "diversity", "0..1"),
+    (Recommend(diversity=1.1), "diversity", "0..1"),
+    (Recommend(diversity=math.nan), "diversity", "0..1"),
+    (Recommend(order_by=7), "order_by", "0..2"),
+    (Rate(), "movie_ids", "1..1000"),
+    (Rate(movie_ids=["m1"] * 1001), "movie_ids", "1..1000"),
+    (Rate(movie_ids=[LONG]), "movie_ids[0]", "1..256 bytes"),
+    (Rate(movie_ids=["m1"], user_id=LONG), "user_id", "0..256 bytes"),
+    (Rate(movie_ids=["m1"], history=[rated(rating=0)]), "history[0].rating", "1..5"),
+    (Rate(movie_ids=["m1"], profile=pb.Profile(age=200)), "profile.age", "0..120"),
+    (Similar(), "target", "movie_id, new_movie"),
+    (Similar(movie_id=""), "movie_id", "1..256 bytes"),
+    (Similar(movie_id=LONG), "movie_id", "1..256 bytes"),
+    (Similar(movie_id="m1", mode=9), "mode", "0..3"),
+    (Similar(movie_id="m1", page_size=101), "page_size", "0..100"),
+    (
+        Similar(movie_id="m1", filter=pb.MovieFilter(genres_any=["Polka"])),
+        "filter.genres_any[0]",
+        "Action, Comedy, Drama",
+    ),
+    (Similar(new_movie=NewMovie()), "new_movie", "title"),
+    (Similar(new_movie=NewMovie(title="x" * 1025)), "new_movie.title", "0..1024 bytes"),
+    (Similar(new_movie=NewMovie(title="x", year=-3)), "new_movie.year", "0..9999"),
+    (
+        Similar(new_movie=NewMovie(title="x", genres=["Polka"])),
+        "new_movie.genres[0]",
+        "Action, Comedy, Drama",
+    ),
+    (Similar(new_movie=NewMovie(title="x", tags=["t"] * 101)), "new_movie.tags", "0..100"),
+    (pb.GetUserRequest(user_id=LONG), "user_id", "0..256 bytes"),
+    (pb.GetMovieRequest(), "movie_id", "1..256 bytes"),
+    (pb.GetMovieRequest(movie_id="a\rb"), "movie_id", "control characters"),
+]
+
+ACCEPTED = [
+    Recommend(page_size=100, exclude_movie_ids=["m1"] * 10_000),
+    Recommend(user_id="x" * 256, filter=pb.MovieFilter(min_year=1994, max_year=1994)),
+    Recommend(history=[rated(rating=1), rated(rating=5)], profile=pb.Profile(age=120)),
+    Recommend(order_by=Recommend.ORDER_BY_DEFAULT, diversity=0),
+    Recommend(filter=pb.MovieFilter(min_year=2000)),
+    Recommend(user_id="Zoë 日本", profile=pb.Profile(favorite_genres=["Drama"] * 1000)),
+    Similar(movie_id="m1", page_size=100),
+    Similar(new_movie=NewMovie(genres=["Drama"])),
+]
+
+
+def call(stub: RecommenderServiceStub, request: object) -> object:
+    name = type(request).__name__.removesuffix("Request")
+    return getattr(stub, name)(request, timeout=20)
+
+
+@pytest.mark.parametrize(
+    ("request_", "field", "allowed"),
+    REFUSED,
+    ids=[f"{type(r).__name__}-{f}-{n}" for n, (r, f, _) in enumerate(REFUSED)],
+)
+def test_a_bad_field_is_named_with_its_range(
+    stub: RecommenderServiceStub, request_: object, field: str, allowed: str
+) -> None:
+    """INVALID_ARGUMENT names field and range, in the text and in the BadRequest."""
+    with pytest.raises(grpc.RpcError) as caught:
+        call(stub, request_)
+
+    assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert field in caught.value.details()
+    assert allowed in caught.value.details()
+    info, bad_request = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest()
+    details = rpc_status.from_call(caught.value).details
+    assert details[0].Unpack(info)
+    assert details[1].Unpack(bad_request)
+    assert (info.reason, info.domain) == ("INVALID_REQUEST", "recommender.v1")
+    assert [v.field for v in bad_request.field_violations] == [field]
+    assert allowed in bad_request.field_violations[0].description
+
+
+@pytest.mark.parametrize("request_", ACCEPTED, ids=range(len(ACCEPTED)))
+def test_the_edge_of_a_range_is_inside(stub: RecommenderServiceStub, request_: object) -> None:
+    """The largest and smallest allowed values are answered."""
+    assert call(stub, request_).answer.release_version == 1
+
+
+def test_violations_come_together_but_not_endlessly(stub: RecommenderServiceStub) -> None:
+    """One answer names several bad fields, at most ten."""
+    with pytest.raises(grpc.RpcError) as few:
+        stub.RecommendUser(Recommend(page_size=-1, profile=pb.Profile(age=130)), timeout=10)
+    with pytest.raises(grpc.RpcError) as many:
+        stub.PredictRating(Rate(movie_ids=[""] * 1000), timeout=10)
+
+    def violated(error: grpc.RpcError) -> list[str]:
+        bad_request = error_details_pb2.BadRequest()
+        assert rpc_status.from_call(error).details[1].Unpack(bad_request)
+        return [v.field for v in bad_request.field_violations]
+
+    assert violated(few.value) == ["page_size", "profile.age"]
+    assert violated(many.value) == [f"movie_ids[{n}]" for n in range(10)]
