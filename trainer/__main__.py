@@ -8,11 +8,17 @@ import time
 from pathlib import Path
 
 from rich.console import Console
+from rich.text import Text
 
 from serving.contract import ContractError, ModelsDir
 from trainer.datasets import DataError, Dataset, fetch, load_dataset
 
 console = Console(stderr=True, highlight=False)
+
+
+def report(sentence: str) -> None:
+    """Says how training goes, on stderr: stdout holds the command's result alone."""
+    console.print(sentence, soft_wrap=True, markup=False)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -33,7 +39,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _explain(error: Exception) -> int:
-    console.print(f"[red]error:[/] {error}", soft_wrap=True)
+    console.print("[red]error:[/]", Text(str(error)), soft_wrap=True)
     return 2
 
 
@@ -100,14 +106,14 @@ def _models_option(command: argparse.ArgumentParser) -> None:
 
 def _load(options: argparse.Namespace) -> Dataset:
     dataset = load_dataset(options.dataset, options.data_dir, options.cache_dir)
-    console.print(
+    report(
         f"{dataset.source}: {len(dataset.ratings):,} ratings of {len(dataset.movies):,} movies "
         f"by {len(dataset.users):,} users"
     )
     for sentence in dataset.repairs:
-        console.print(f"  {sentence}")
+        report(f"  {sentence}")
     for reason, count in dataset.rejected.items():
-        console.print(f"  left out: {count} rows, {reason}")
+        report(f"  left out: {count} rows, {reason}")
     return dataset
 
 
@@ -136,17 +142,17 @@ def _train(options: argparse.Namespace) -> int:
         else per_user_temporal(dataset.ratings)
     )
     hyper_parameters = pipeline.Hyperparameters.with_seed(options.seed)
-    trained = pipeline.train(dataset, split, hyper_parameters, console.print)
+    trained = pipeline.train(dataset, split, hyper_parameters, report)
     if options.save_predictions:
         save_live_predictions(options.save_predictions, trained, split)
     models = ModelsDir(options.models_dir)
-    release_id, manifest = stage(models, dataset, split, trained, options.seed, console.print)
+    release_id, manifest = stage(models, dataset, split, trained, options.seed, report)
     figures = ", ".join(f"{name} {value:.4g}" for name, value in manifest.metrics["test"].items())
     if figures:
-        console.print(f"exported artifact on the test rows: {figures}")
-    console.print(f"staged {release_id} after {time.monotonic() - started:.1f} s")
+        report(f"exported artifact on the test rows: {figures}")
+    report(f"staged {release_id} after {time.monotonic() - started:.1f} s")
     if options.publish:
-        console.print(f"published as release {publish(models, release_id)}")
+        report(f"published as release {publish(models, release_id)}")
     print(release_id)
     return 0
 

@@ -27,8 +27,8 @@ def test_predict_rating_equals_the_live_model(release: Release, client: Recommen
     for user, rows in groupby(pairs, key=lambda pair: pair[0]):
         expected = {str(movie): float(np.clip(rating, 1, 5)) for _, movie, rating in rows}
         answer = client.predict_rating(str(user), list(expected))
-        assert [rated.movie_id for rated in answer.ratings] == list(expected)
-        for rated in answer.ratings:
+        assert [rated.movie_id for rated in answer] == list(expected)
+        for rated in answer:
             assert rated.rating == pytest.approx(expected[rated.movie_id], abs=TOLERANCE)
             compared += 1
 
@@ -50,7 +50,7 @@ def test_recommend_user_equals_an_offline_list(release: Release, client: Recomme
         rating_of = dict(zip(movie_ids, np.clip(ratings, 1, 5).tolist(), strict=True))
 
         answer = client.recommend_user(str(user), page_size=100)
-        served = answer.recommendations
+        served = list(answer)
         assert not answer.answer.degraded
         assert len({row.movie.movie_id for row in served}) == 100
         for row, expected in zip(served, final, strict=False):

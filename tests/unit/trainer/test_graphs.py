@@ -320,7 +320,7 @@ def test_embed_movie_reads_genres_year_and_title(parts, servables):
 
 
 def test_embed_user_forms_age_buckets_in_the_graph(parts, servables):
-    """ "age:25" and "age:34" are one bucket, "age:35" another; unknown tokens count nothing."""
+    """Ages 25 and 34 are one bucket, 35 is another; unknown tokens count nothing."""
     embed = servables["content"].functions["embed_user"]
 
     def vector(*tokens: str) -> np.ndarray:

@@ -124,7 +124,7 @@ def test_an_unknown_id_names_what_is_there(models):
     """The error lists the staged ids."""
     stage(models, "first")
 
-    with pytest.raises(PublishError, match="'second'.*there: first"):
+    with pytest.raises(PublishError, match=r"'second'.*there: first"):
         publish(models, "second")
 
 
