@@ -25,7 +25,7 @@ from client import (
 )
 from client.demo.child import Child
 from client.demo.stack import GATEWAY_READY
-from tests.e2e.conftest import Release
+from tests.conftest import Release
 
 STAR_WARS, TOY_STORY = "50", "1"
 

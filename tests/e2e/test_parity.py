@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from client import RecommenderClient
-from tests.e2e.conftest import Release
+from tests.conftest import Release
 from tests.oracle import final_order
 from trainer.datasets import load_dataset
 from trainer.split import per_user_temporal

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -18,6 +19,10 @@ from client.demo.phases import Phases
 from client.demo.stack import embedded_stack
 
 TRAIN_TIMEOUT_S = 600
+
+# A shell starts background jobs with SIGINT ignored, and children inherit that: the tests that
+# interrupt a process would wait for ever.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @dataclass(frozen=True)
