@@ -24,6 +24,10 @@ def text(name: str, value: object) -> str:
     """`value`, a string; ids are strings even where they look like numbers."""
     if not isinstance(value, str):
         raise _wrong(name, "a string", value)
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(f"{name} is {value!r:.80}, which is not Unicode text") from error
     return value
 
 

@@ -283,6 +283,11 @@ class RecommenderClient:
             return rpc(request, timeout=limit, metadata=((REQUEST_ID_HEADER, request_id),))
         except grpc.RpcError as error:
             raise from_call(error, request_id) from error
+        except ValueError as error:
+            if not self._closed:
+                raise
+            # Closed by another thread between the look above and the call.
+            raise ClientClosedError("this client is closed") from error
 
 
 def _new_id() -> str:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 import signal
+import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from types import FrameType
 
 import grpc
 from grpc_reflection.v1alpha import reflection  # type: ignore[import-untyped] # no stubs
@@ -41,6 +41,11 @@ class Gateway:
     port: int
     """The port that it listens on, also when port 0 was asked for."""
 
+    @property
+    def target(self) -> str:
+        """What a client connects to."""
+        return _address(self.host, self.port)
+
 
 def run(settings: Settings) -> None:
     """Serves until SIGTERM or SIGINT, then drains.
@@ -49,17 +54,29 @@ def run(settings: Settings) -> None:
       StartupError: the address cannot be listened on.
       StoreError: the feature store cannot be opened.
     """
-    stop = threading.Event()
-
-    def on_signal(number: int, _frame: FrameType | None) -> None:
+    with _stop_signals() as wait_for_one, gateway(settings) as running:
+        print(f"recserve gateway listening on {running.target}", flush=True)
+        number = wait_for_one()
         _log.info("stopping", extra=fields(signal=signal.Signals(number).name))
-        stop.set()
 
-    signal.signal(signal.SIGTERM, on_signal)
-    signal.signal(signal.SIGINT, on_signal)
-    with gateway(settings) as running:
-        print(f"recserve gateway listening on {running.host}:{running.port}", flush=True)
-        stop.wait()
+
+@contextmanager
+def _stop_signals() -> Iterator[Callable[[], int]]:
+    """Within the block SIGTERM and SIGINT do nothing but end this wait, which returns the first.
+
+    The interpreter writes their numbers into a socket. A wait for an Event would go on for ever
+    after a signal that comes just before it blocks, as Python's handlers run between bytecodes.
+    """
+    reader, writer = socket.socketpair()
+    with reader, writer:
+        writer.setblocking(False)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda _number, _frame: None)
+        signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
+        try:
+            yield lambda: reader.recv(1)[0]
+        finally:
+            signal.set_wakeup_fd(-1)
 
 
 @contextmanager
@@ -91,7 +108,6 @@ def gateway(settings: Settings) -> Iterator[Gateway]:
             prediction,
             releases,
             on_activated=health.serving,
-            timeout_s=settings.predict_timeout_s,
         )
         follower.step()
         stack.enter_context(_following(follower, settings.poll_interval_s))
@@ -104,8 +120,12 @@ def _listening(settings: Settings, servicer: RecommenderServicer, health: Health
     server = grpc.server(
         ThreadPoolExecutor(settings.workers, thread_name_prefix="rpc"),
         interceptors=[CallInterceptor()],
-        # Two gateways on one port would share its calls by chance.
-        options=[("grpc.so_reuseport", 0)],
+        options=[
+            # Two gateways on one port would share its calls by chance.
+            ("grpc.so_reuseport", 0),
+            # The longest lists that the API allows make 5 MiB; grpc's own limit is 4.
+            ("grpc.max_receive_message_length", settings.max_message_mb * 2**20),
+        ],
         maximum_concurrent_rpcs=settings.max_concurrent_rpcs,
     )
     recommender_pb2_grpc.add_RecommenderServiceServicer_to_server(  # type: ignore[no-untyped-call] # generated
@@ -115,7 +135,7 @@ def _listening(settings: Settings, servicer: RecommenderServicer, health: Health
     reflection.enable_server_reflection(
         (SERVICE_NAME, "grpc.health.v1.Health", reflection.SERVICE_NAME), server
     )
-    address = f"{settings.host}:{settings.port}"
+    address = _address(settings.host, settings.port)
     try:
         port = server.add_insecure_port(address)
     except RuntimeError as error:
@@ -126,6 +146,10 @@ def _listening(settings: Settings, servicer: RecommenderServicer, health: Health
     finally:
         health.shut_down()
         server.stop(settings.shutdown_grace_s).wait()
+
+
+def _address(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 @contextmanager

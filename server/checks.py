@@ -66,7 +66,7 @@ class FieldChecks:
     def between(self, field: str, value: float, low: float, high: float) -> None:
         """A number inside low..high; NaN is outside every range."""
         if math.isnan(value) or not low <= value <= high:
-            self.refuse(field, f"is {value:g}, allowed {low:g}..{high:g}")
+            self.refuse(field, f"is {_plain(value)}, allowed {_plain(low)}..{_plain(high)}")
 
     def year(self, field: str, value: int) -> None:
         self.between(field, value, 0, MAX_YEAR)
@@ -82,3 +82,8 @@ class FieldChecks:
     def enum(self, field: str, value: int, allowed: Collection[int]) -> None:
         if value not in allowed:
             self.refuse(field, f"is {value}, allowed {min(allowed)}..{max(allowed)}")
+
+
+def _plain(number: float) -> str:
+    """A whole number with all its digits, any other as short as it reads well."""
+    return str(number) if isinstance(number, int) else f"{number:g}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass
 
@@ -23,6 +24,11 @@ class Budget:
         """The budget of a call that has `remaining_s` left, `default_s` if it set no deadline."""
         seconds = remaining_s if remaining_s < _NO_DEADLINE_S else default_s
         return Budget(time.monotonic() + seconds)
+
+    @staticmethod
+    def unhurried() -> Budget:
+        """The budget of work that no caller waits for: only the cap of each stage counts."""
+        return Budget(math.inf)
 
     def stage(self, cap_s: float, reserve_s: float) -> float:
         """Seconds that one stage may take: at most `cap_s`, leaving `reserve_s` for the rest.

@@ -80,13 +80,6 @@ class NotReady(ServiceError):
     reason = "NO_ACTIVE_RELEASE"
 
 
-class Overloaded(ServiceError):
-    """Refused before any work started."""
-
-    code = grpc.StatusCode.RESOURCE_EXHAUSTED
-    reason = "OVERLOADED"
-
-
 class DeadlineExceeded(ServiceError):
     """Not even the fallback fits into the caller's time."""
 

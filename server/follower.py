@@ -6,9 +6,10 @@ import logging
 import threading
 from collections.abc import Callable
 
+from server.deadline import Budget
 from server.domain import Version
 from server.errors import ContractViolation, ServiceError
-from server.features.store import FeatureStore
+from server.features.store import FeatureStore, StoreError
 from server.golden import replay
 from server.logs import fields
 from server.prediction import PredictionClient
@@ -38,7 +39,6 @@ class ReleaseFollower:
       prediction: the model server.
       releases: the cell that is set.
       on_activated: called after each activation.
-      timeout_s: the longest that one question to the model server may take.
     """
 
     def __init__(
@@ -48,14 +48,12 @@ class ReleaseFollower:
         prediction: PredictionClient,
         releases: Releases,
         on_activated: Callable[[], None],
-        timeout_s: float,
     ) -> None:
         self._models = models
         self._store = store
         self._prediction = prediction
         self._releases = releases
         self._on_activated = on_activated
-        self._timeout_s = timeout_s
         self._stopped = threading.Event()
 
     def run(self, interval_s: float) -> None:
@@ -73,7 +71,7 @@ class ReleaseFollower:
         try:
             active = read_active(self._models)
             why_not = self._follow(active)
-        except (ContractError, OSError, ServiceError) as error:
+        except (ContractError, StoreError, OSError, ServiceError) as error:
             why_not = error.detail if isinstance(error, ContractViolation) else str(error)
         except Exception as error:  # noqa: BLE001 - the thread must outlive what nobody thought of
             _log.exception("following the models folder failed")
@@ -98,10 +96,10 @@ class ReleaseFollower:
         """What the model server lacks to answer for a release; "" when it has all."""
         manifest = read_published_manifest(self._models, version)
         for part in REQUIRED_SERVABLES:
-            state = self._prediction.model_state(part, version, self._timeout_s)
+            state = self._prediction.model_state(part, version, Budget.unhurried())
             if state != "AVAILABLE":
                 return f"release {version}: the model server says {part} is {state}"
-        fault = replay(manifest, self._prediction, self._timeout_s)
+        fault = replay(manifest, self._prediction)
         return f"release {version}: {fault}" if fault else ""
 
     def _activate(self, release: ActiveRelease, previous: ActiveRelease | None) -> None:

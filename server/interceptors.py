@@ -9,10 +9,17 @@ from collections.abc import Callable
 from typing import Any, Final, TypeAlias
 
 import grpc
+from google.protobuf.message import DecodeError
 from google.rpc import code_pb2, status_pb2  # type: ignore[import-untyped] # no stubs
 from grpc_status import rpc_status  # type: ignore[import-untyped] # no stubs
 
-from server.errors import ContractViolation, ServiceError, status_of
+from server.errors import (
+    ContractViolation,
+    FieldViolation,
+    InvalidRequest,
+    ServiceError,
+    status_of,
+)
 from server.health import SERVICE_NAME
 from server.logs import fields
 from server.responses import describe
@@ -35,23 +42,25 @@ class CallInterceptor(grpc.ServerInterceptor):
         handler_call_details: grpc.HandlerCallDetails,
     ) -> _Handler | None:
         handler = continuation(handler_call_details)
-        _, service, method = handler_call_details.method.split("/")
-        if handler is None or service != SERVICE_NAME or handler.unary_unary is None:
+        path, _, method = handler_call_details.method.rpartition("/")
+        if handler is None or path != f"/{SERVICE_NAME}" or handler.unary_unary is None:
             return handler
+        # Without a deserializer the bytes come as they are: what is no request gets a status too.
         return grpc.unary_unary_rpc_method_handler(
-            _surrounded(handler.unary_unary, method),
-            request_deserializer=handler.request_deserializer,
+            _surrounded(handler.unary_unary, handler.request_deserializer, method),
             response_serializer=handler.response_serializer,
         )
 
 
-def _surrounded(behavior: _Behavior, method: str) -> _Behavior:
-    def handle(request: Any, context: grpc.ServicerContext) -> Any:
+def _surrounded(
+    behavior: _Behavior, parse: Callable[[bytes], Any] | None, method: str
+) -> _Behavior:
+    def handle(message: Any, context: grpc.ServicerContext) -> Any:
         started = time.perf_counter()
         request_id = _request_id(context)
         context.set_trailing_metadata(((REQUEST_ID_KEY, request_id),))
         try:
-            response = behavior(request, context)
+            response = behavior(_request(parse, message, method), context)
         except Exception as error:  # noqa: BLE001 - everything leaves as a status, see status_of
             _refuse(context, error, method, request_id, started)
         else:
@@ -59,6 +68,16 @@ def _surrounded(behavior: _Behavior, method: str) -> _Behavior:
             return response
 
     return handle
+
+
+def _request(parse: Callable[[bytes], Any] | None, message: Any, method: str) -> Any:
+    if parse is None:
+        return message
+    try:
+        return parse(message)
+    except DecodeError as error:
+        fault = FieldViolation("request", f"is no {method}Request, or a string is not UTF-8")
+        raise InvalidRequest([fault]) from error
 
 
 def _refuse(

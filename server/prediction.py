@@ -89,7 +89,6 @@ class PredictionClient:
             request_serializer=tf.GetModelStatusRequest.SerializeToString,
             response_deserializer=tf.GetModelStatusResponse.FromString,
         )
-        self._answered: set[tuple[str, Version]] = set()
 
     def __enter__(self) -> PredictionClient:
         return self
@@ -145,13 +144,18 @@ class PredictionClient:
             for name in outputs
         }
 
-    def model_state(self, servable: str, version: Version, timeout_s: float) -> str:
-        """The model server's word for a version, or UNREACHABLE or NOT_FOUND."""
+    def model_state(self, servable: str, version: Version, budget: Budget) -> str:
+        """The model server's word for a version, or UNREACHABLE or NOT_FOUND.
+
+        Raises:
+          DeadlineExceeded: the budget is spent.
+        """
         request = tf.GetModelStatusRequest()
         request.model_spec.name = servable
         request.model_spec.version.value = version
+        timeout = budget.stage(self._timeout_s, self._reserve_s)
         try:
-            response = self._get_model_status(request, timeout=timeout_s)
+            response = self._get_model_status(request, timeout=timeout)
         except grpc.RpcError as error:
             code = _code(error)
             if code in _AWAY:
@@ -165,7 +169,6 @@ class PredictionClient:
     def _send(
         self, call: ServableCall, request: tf.PredictRequest, budget: Budget
     ) -> tf.PredictResponse:
-        servable = (call.servable, call.version)
         attempt = 1
         while True:
             timeout = budget.stage(self._timeout_s, self._reserve_s)
@@ -176,26 +179,23 @@ class PredictionClient:
                     attempt += 1
                     continue
                 raise self._failure(call, error) from error
-            self._answered.add(servable)
             return response
 
     def _failure(
         self, call: ServableCall, error: grpc.RpcError
     ) -> UpstreamUnavailable | ContractViolation:
         code = _code(error)
-        servable = (call.servable, call.version)
         if code in _AWAY:
-            # It may be starting again: then NOT_FOUND is no broken promise.
-            self._answered.discard(servable)
             timed_out = code is grpc.StatusCode.DEADLINE_EXCEEDED
             fault = "did not answer in time" if timed_out else f"is unavailable ({code.name})"
             return UpstreamUnavailable(
                 f"the model server at {self._target} {fault}", timed_out=timed_out
             )
-        if code is grpc.StatusCode.NOT_FOUND and servable not in self._answered:
+        if code is grpc.StatusCode.NOT_FOUND:
+            # It starts, perhaps again: a restart between two calls goes unseen.
             return UpstreamUnavailable(
                 f"the model server at {self._target} has not loaded {call.servable}"
-                f" version {call.version} yet"
+                f" version {call.version}"
             )
         text = cast("grpc.Call", error).details()
         return ContractViolation(f"{call}: {code.name}: {text}")

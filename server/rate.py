@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from server.deadline import Budget
-from server.domain import Answer, PredictedRatings, RatingQuery, Source, UserState
+from server.domain import Answer, PredictedRatings, RatingQuery, Source
 from server.features.store import FeatureStore
 from server.releases import ActiveRelease
 from server.servables import Models
@@ -31,7 +31,7 @@ def predict_ratings(
     return PredictedRatings(
         movie_ids=known,
         ratings=tuple(clipped(rating, low, high) for rating in ratings),
-        source=Source.RETRIEVAL if user.state is UserState.HOT else Source.MEAN,
+        source=Source.RETRIEVAL if len(user.model.history) else Source.MEAN,
         answer=Answer(
             release.version,
             unknown_movie_ids=unknown_movies(release, query.movie_ids, query.history.movie_ids),

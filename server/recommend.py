@@ -18,6 +18,7 @@ from server.domain import (
     Source,
     UserState,
 )
+from server.errors import DeadlineExceeded, UpstreamUnavailable
 from server.fallback import popular_movies
 from server.features.store import FeatureStore
 from server.rate import clipped
@@ -116,7 +117,12 @@ class _Asking:
             )
         except MODEL_FAILURES as error:
             self.degradation.record("recommend", error)
-            return self._by_retrieval()
+            match error:
+                case DeadlineExceeded() | UpstreamUnavailable(timed_out=True):
+                    # A server that did not answer in time is not asked again: caps would add up.
+                    return []
+                case _:
+                    return self._by_retrieval()
         return [
             _Pick(movie_id, score, Source.RETRIEVAL, rating)
             for movie_id, score, rating in zip(

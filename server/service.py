@@ -94,13 +94,7 @@ class RecommenderServicer(recommender_pb2_grpc.RecommenderServiceServicer):
         self, _request: pb.GetServingStatusRequest, context: grpc.ServicerContext
     ) -> pb.GetServingStatusResponse:
         return responses.status_response(
-            serving_status(
-                self._releases,
-                self._store,
-                self._prediction,
-                self._budget(context),
-                self._settings.predict_timeout_s,
-            )
+            serving_status(self._releases, self._store, self._prediction, self._budget(context))
         )
 
     SearchMovies = _unimplemented("SearchMovies")

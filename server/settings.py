@@ -56,7 +56,7 @@ class Settings(BaseSettings):
         256, ge=1, le=100_000, description="Calls at once; more get RESOURCE_EXHAUSTED."
     )
     max_message_mb: int = Field(
-        64, ge=1, le=2047, description="Largest message to or from the model server, in MiB."
+        64, ge=1, le=2047, description="Largest message of a caller or the model server, in MiB."
     )
     shutdown_grace_s: float = Field(
         5.0, ge=0, le=3600, description="Seconds that running calls get after SIGTERM."

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from server.deadline import Budget
 from server.domain import DegradedReason, Version
-from server.features.store import FeatureStore, StoreCounts
+from server.features.store import FeatureStore, StoreCounts, StoreError
 from server.prediction import UNREACHABLE, PredictionClient
 from server.releases import Releases, Wanted
 from serving.contract import FEATURES_PART, REQUIRED_SERVABLES
@@ -41,7 +41,6 @@ def serving_status(
     store: FeatureStore,
     prediction: PredictionClient,
     budget: Budget,
-    timeout_s: float,
 ) -> ServingStatus:
     """The state now; asks the model server for each part, and answers without it as well.
 
@@ -60,8 +59,7 @@ def serving_status(
             continue
         if state != UNREACHABLE:
             # A server that did not answer once is not asked again: a timeout each would add up.
-            timeout = budget.stage(timeout_s, 0)
-            state = prediction.model_state(name, release.version, timeout)
+            state = prediction.model_state(name, release.version, budget)
         parts.append(PartStatus(name, state, name in REQUIRED_SERVABLES))
     away = any(part.required and part.state != "AVAILABLE" for part in parts)
     return ServingStatus(
@@ -70,6 +68,14 @@ def serving_status(
         parts=tuple(parts),
         store_state=store.state(),
         n_movies=len(release.catalogue.movies),
-        stored=store.counts(release.version),
+        stored=_counts(store, release.version),
         degraded_reasons=(DegradedReason.MODEL_SERVER_UNAVAILABLE,) if away else (),
     )
+
+
+def _counts(store: FeatureStore, version: Version) -> StoreCounts:
+    """Zeros from a store that fails: its state says why."""
+    try:
+        return store.counts(version)
+    except StoreError:
+        return StoreCounts(0, 0)

@@ -23,7 +23,12 @@ from client.demo.signals import unwind_on_signals
 from client.demo.stack import embedded_stack
 from client.demo.story import collect
 from client.demo.tables import show_check, show_story
-from client.errors import DeadlineExceededError, RecommenderError, UnavailableError
+from client.errors import (
+    DeadlineExceededError,
+    RecommenderError,
+    UnavailableError,
+    UnimplementedError,
+)
 
 CALL_TIMEOUT_S: Final = 20.0
 """Generous: the first call of a fresh model server is its slowest."""
@@ -131,6 +136,8 @@ def _explain(error: RecommenderError, target: str | None) -> tuple[str, int]:
     if target and isinstance(error, UnavailableError) and not error.reason:
         hint = "start a gateway with `python -m server`, or leave --target out"
         return f"nobody answers at {target}: {hint}", USER_ERROR
+    if target and isinstance(error, UnimplementedError) and not error.reason:
+        return f"{target} is no recserve gateway: {error}", USER_ERROR
     if isinstance(error, DeadlineExceededError):
         return f"no answer within {CALL_TIMEOUT_S:.0f} s from {target or 'the gateway'}", FAILED
     named = f" (request {error.request_id})" if error.request_id else ""

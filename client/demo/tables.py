@@ -13,7 +13,7 @@ from rich.text import Text
 from client.answers import Recommendation, SimilarMovie
 from client.demo.check import LIST_SIZE, CheckResult
 from client.demo.story import Comparison, Story, degraded_reasons, releases
-from client.models import Movie, UserState
+from client.models import Movie, Profile, UserState
 
 MAX_STARS: Final = 5
 
@@ -42,6 +42,8 @@ def show_story(console: Console, story: Story) -> None:
         _recommended(console, story.recommendations.items),
         f"What we recommend to user {user_id}",
     )
+    if story.recommendations:
+        _say(console, "The order is what to watch next; the stars are the rating to expect.")
     if story.comparisons:
         _show_comparisons(console, story)
     if story.similar_to and story.similar:
@@ -62,14 +64,19 @@ def show_check(console: Console, result: CheckResult) -> None:
 
 
 def _introduce(console: Console, story: Story) -> None:
-    user = story.user
+    user, n_ratings = story.user, len(story.user.ratings)
+    person = _person(user.profile)
+    name = f"User {user.user_id} ({person})" if person else f"User {user.user_id}"
     if user.user_state is UserState.HOT:
-        _say(console, f"User {user.user_id}: ratings known: {len(user.ratings)}.")
+        _say(console, f"{name} has rated {n_ratings} movie{'s' if n_ratings > 1 else ''}.")
     else:
-        _say(
-            console,
-            f"User {user.user_id} has no ratings here, so this is a {user.user_state.value} start.",
-        )
+        _say(console, f"{name} has no ratings here, so this is a {user.user_state.value} start.")
+
+
+def _person(profile: Profile) -> str:
+    """What is known of somebody: "30, M, writer"; empty when nothing is."""
+    known = (str(profile.age or ""), profile.gender, profile.occupation)
+    return ", ".join(filter(None, known))
 
 
 def _conclude(console: Console, story: Story) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import sqlite3
 import threading
 from collections.abc import Collection, Iterable, Iterator
@@ -9,6 +10,7 @@ from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
+from typing import IO, Any
 
 import numpy as np
 
@@ -50,10 +52,10 @@ _WRITE = "INSERT OR REPLACE INTO users VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 
 
 class SqliteStore:
-    """A FeatureStore in one file; a connection for each thread.
+    """A FeatureStore in one file, held by one gateway; a connection for each thread.
 
     Raises:
-      StoreError: the file cannot be opened as a database.
+      StoreError: the file cannot be opened as a database, or another gateway holds it.
     """
 
     def __init__(self, path: Path) -> None:
@@ -61,12 +63,18 @@ class SqliteStore:
         self._local = threading.local()
         self._lock = threading.Lock()
         self._connections: list[sqlite3.Connection] = []
+        self._claim: IO[str] | None = None
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
+            self._claim = _claimed(path)
             self._connection().executescript(_SCHEMA)
+            self._check()
         except (OSError, sqlite3.Error) as error:
             self.close()
             raise StoreError(f"the feature store {path} cannot be opened: {error}") from error
+        except StoreError:
+            self.close()
+            raise
 
     def __enter__(self) -> SqliteStore:
         return self
@@ -84,17 +92,15 @@ class SqliteStore:
         with self._lock:
             while self._connections:
                 self._connections.pop().close()
+        if self._claim is not None:
+            self._claim.close()
 
     def read(self, version: Version, user_id: UserId) -> StoredUser | None:
-        row = self._connection().execute(_READ, (version, user_id)).fetchone()
+        row = self._first_row(_READ, version, user_id)
         return None if row is None else _decode(row)
 
     def is_loaded(self, version: Version, fingerprint: str) -> bool:
-        row = (
-            self._connection()
-            .execute("SELECT fingerprint, completed FROM loads WHERE version = ?", (version,))
-            .fetchone()
-        )
+        row = self._first_row("SELECT fingerprint, completed FROM loads WHERE version = ?", version)
         return bool(row == (fingerprint, 1))
 
     def load(
@@ -121,19 +127,33 @@ class SqliteStore:
                 connection.execute("DELETE FROM loads WHERE version = ?", (version,))
 
     def counts(self, version: Version) -> StoreCounts:
-        row = (
-            self._connection()
-            .execute("SELECT users, ratings FROM loads WHERE version = ? AND completed", (version,))
-            .fetchone()
+        row = self._first_row(
+            "SELECT users, ratings FROM loads WHERE version = ? AND completed", version
         )
         return StoreCounts(*(row or (0, 0)))
 
     def state(self) -> str:
         try:
-            self._connection().execute("SELECT 1 FROM loads LIMIT 1").fetchone()
-        except sqlite3.Error as error:
+            self._first_row("SELECT 1 FROM loads LIMIT 1")
+        except StoreError as error:
             return f"sqlite: {error}"
         return "sqlite: ready"
+
+    def _check(self) -> None:
+        """Looks at every page now: a user's request is no time to find out."""
+        (found,) = self._connection().execute("PRAGMA quick_check(1)").fetchone()
+        if found != "ok":
+            raise StoreError(
+                f"the feature store {self._path} is damaged: {' '.join(found.split())};"
+                " remove it and the release's users are filled in again"
+            )
+
+    def _first_row(self, query: str, *parameters: object) -> tuple[Any, ...] | None:
+        try:
+            row: tuple[Any, ...] | None = self._connection().execute(query, parameters).fetchone()
+        except sqlite3.Error as error:
+            raise self._failure(error) from error
+        return row
 
     def _begin(self, version: Version, fingerprint: str) -> int:
         """Starts or resumes a load; returns the users that are there already."""
@@ -151,14 +171,20 @@ class SqliteStore:
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
-        connection = self._connection()
-        connection.execute("BEGIN IMMEDIATE")
         try:
-            yield connection
-        except BaseException:
-            connection.execute("ROLLBACK")
-            raise
-        connection.execute("COMMIT")
+            connection = self._connection()
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield connection
+            except BaseException:
+                connection.execute("ROLLBACK")
+                raise
+            connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            raise self._failure(error) from error
+
+    def _failure(self, error: sqlite3.Error) -> StoreError:
+        return StoreError(f"the feature store {self._path}: {error}")
 
     def _connection(self) -> sqlite3.Connection:
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
@@ -180,6 +206,27 @@ class SqliteStore:
         return connection
 
 
+def _claimed(path: Path) -> IO[str]:
+    """A file that holds the store for this process until it is closed or the process ends.
+
+    A release belongs to the gateway that loaded it: another one, perhaps of another models folder,
+    would replace it under the same version, or drop it while it answers.
+
+    Raises:
+      StoreError: another gateway holds it.
+    """
+    claim = path.with_name(f"{path.name}.lock").open("w", encoding="utf-8")
+    try:
+        fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        claim.close()
+        raise StoreError(
+            f"the feature store {path} is in use by another gateway; give this one its own"
+            " with --store-path"
+        ) from error
+    return claim
+
+
 def _encode(version: Version, user_id: UserId, user: StoredUser) -> tuple[object, ...]:
     history, profile = user.history, user.profile
     return (
@@ -194,7 +241,7 @@ def _encode(version: Version, user_id: UserId, user: StoredUser) -> tuple[object
     )
 
 
-def _decode(row: tuple[int, str, str, str, bytes, bytes]) -> StoredUser:
+def _decode(row: tuple[Any, ...]) -> StoredUser:
     age, gender, occupation, movie_ids, ratings, rated_at = row
     ids = movie_ids.split(_ID_SEPARATOR) if movie_ids else []
     history = History(

@@ -22,7 +22,10 @@ class StoreError(Exception):
 
 
 class FeatureStore(Protocol):
-    """Users of several releases side by side, keyed by version; safe to share by threads."""
+    """Users of several releases side by side, keyed by version; safe to share by threads.
+
+    Every method but `state` may raise StoreError.
+    """
 
     def read(self, version: Version, user_id: UserId) -> StoredUser | None:
         """History and profile in one read, or None for a user whom the release does not know."""

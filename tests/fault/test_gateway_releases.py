@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +17,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from protos.recommender.v1 import recommender_pb2 as pb
 from protos.recommender.v1.recommender_pb2_grpc import RecommenderServiceStub
 from server.app import gateway
+from server.features.sqlite import _SCHEMA
 from server.settings import Settings
 from serving.contract import GoldenRequest, ModelsDir
 from tests.fake_model_server import AVAILABLE, LOADING, FakeModelServer
@@ -186,6 +189,54 @@ def test_golden_requests_that_do_not_reproduce_keep_the_old_release(
 
         eventually(lambda: "golden request 1" in releases_of(stub).why_not_switched)
         assert releases_of(stub).active == 1
+
+
+def test_a_switch_needs_no_reserve(
+    settings: Settings, models_dir: Path, model_server: FakeModelServer
+) -> None:
+    """Time kept back for callers is not kept back from golden requests: nobody waits for them."""
+    model_server.load(2)
+    cautious = settings.model_copy(update={"predict_timeout_s": 5.0, "fallback_reserve_s": 5.0})
+    with running(cautious) as (stub, _):
+        write_release(models_dir, 2, golden_requests=[rank_golden(4.0)])
+        activate(models_dir, 2)
+
+        eventually(lambda: releases_of(stub).active == 2)
+
+
+def test_a_store_that_fails_is_told_once_and_heals(
+    settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A store that cannot be filled: named in the status, one line in the log, no traceback."""
+    with running(settings) as (_, channel):
+        assert health_of(channel) == SERVING
+    with contextlib.closing(sqlite3.connect(settings.store_path)) as database:
+        database.executescript("DELETE FROM loads; DROP TABLE users; CREATE TABLE users (x);")
+
+    with running(settings) as (stub, channel):
+        assert health_of(channel) == NOT_SERVING
+        assert f"the feature store {settings.store_path}" in releases_of(stub).why_not_switched
+        with contextlib.closing(sqlite3.connect(settings.store_path)) as database:
+            database.execute("DROP TABLE users")
+            database.executescript(_SCHEMA)
+
+        eventually(lambda: health_of(channel) == SERVING)
+
+    told = [record for record in caplog.records if record.name == "server.follower"]
+    assert [r.levelname for r in told if r.levelname != "INFO"] == ["WARNING"]
+    assert not any(record.exc_info for record in told)
+
+
+def test_the_status_tells_what_is_wrong_with_the_store(settings: Settings) -> None:
+    """A store that breaks under a running gateway is named in the status, which still answers."""
+    with running(settings) as (stub, _):
+        with contextlib.closing(sqlite3.connect(settings.store_path)) as database:
+            database.executescript("DROP TABLE loads;")
+
+        status = stub.GetServingStatus(pb.GetServingStatusRequest(), timeout=10)
+
+    assert "no such table: loads" in status.store_state
+    assert (status.releases.active, status.counts.users) == (1, 0)
 
 
 def test_a_corrupt_second_release_keeps_the_first(

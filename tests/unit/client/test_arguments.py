@@ -69,6 +69,7 @@ def test_a_wrong_type_names_the_argument(
     [
         (lambda c: c.recommend_user("1", page_size=2**31), "page_size is 2147483648, .* 32 bits"),
         (lambda c: c.popular_movies(min_rating_count=-(2**63) - 1), "min_rating_count .* 64 bits"),
+        (lambda c: c.get_user("a\ud800"), "user_id .* not Unicode"),
         (lambda c: c.get_user("1", timeout=0), "timeout is 0.0, it must be positive and finite"),
         (lambda c: c.get_user("1", timeout=float("inf")), "timeout is inf"),
         (lambda c: c.get_user("1", timeout=float("nan")), "timeout is nan"),

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -148,6 +149,21 @@ def test_nobody_there_is_a_users_error(
     error = capsys.readouterr().err
     assert error.startswith(f"error: nobody answers at {unused_target}: start a gateway with")
     assert error.count("\n") == 1
+
+
+def test_a_server_of_another_kind_is_a_users_error(capsys: pytest.CaptureFixture[str]) -> None:
+    """A gRPC server that is no gateway, such as the model server, is told as such; status 2."""
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        server = grpc.server(pool)
+        target = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
+        server.start()
+
+        status = main(["--target", target])
+
+        server.stop(None).wait()
+    assert status == 2
+    error = capsys.readouterr().err
+    assert error == f"error: {target} is no recserve gateway: Method not found!\n"
 
 
 def test_an_error_of_the_service_is_one_sentence(

@@ -34,10 +34,14 @@ BARE = Movie("9")
 
 
 def story(
-    *, held_out: bool = True, degraded: bool = False, state: UserState = UserState.HOT
+    *,
+    held_out: bool = True,
+    degraded: bool = False,
+    state: UserState = UserState.HOT,
+    profile: Profile = Profile(),  # noqa: B008 - frozen
 ) -> Story:
     answer = Answer(3, degraded, ("model server away",) if degraded else ())
-    user = User("42", (RatedMovie("7", 5.0),), Profile(), state, answer)
+    user = User("42", (RatedMovie("7", 5.0),), profile, state, answer)
     items = (
         Recommendation(LONG, 4.6, 1.5, Source.RETRIEVAL),
         Recommendation(AMELIE, 3.9, 1.0, Source.CONTENT),
@@ -129,6 +133,24 @@ def test_degraded_answers_say_why() -> None:
     """The reasons of a second-best answer are printed, each once."""
     text = render(80, story(degraded=True))
     assert text.count("Degraded, second best: model server away.") == 1
+
+
+@pytest.mark.parametrize(
+    ("profile", "sentence"),
+    [
+        (Profile(), "User 42 has rated 1 movie."),
+        (Profile(30, "M", "writer"), "User 42 (30, M, writer) has rated 1 movie."),
+        (Profile(gender="F"), "User 42 (F) has rated 1 movie."),
+    ],
+)
+def test_a_known_user_is_introduced(profile: Profile, sentence: str) -> None:
+    """What the service knows of a person comes first; what it does not know is left out."""
+    assert sentence in render(80, story(profile=profile))
+
+
+def test_order_and_stars_are_told_apart() -> None:
+    """A list that is not sorted by its stars says what the order means."""
+    assert "The order is what to watch next; the stars" in render(80, story())
 
 
 def test_a_stranger_is_called_a_cold_start() -> None:

@@ -241,3 +241,17 @@ def test_a_closed_client_says_so(client: RecommenderClient, service: Any) -> Non
     client.close()
     assert "closed" in repr(client)
     assert service.requests == []
+
+
+def test_a_client_closed_by_another_thread_says_so(client: RecommenderClient) -> None:
+    """A call that finds its channel closed is a ClientClosedError, not grpc's ValueError."""
+    rpc = client._stub.GetUser
+
+    def closed_meanwhile(*args: Any, **options: Any) -> Any:
+        client.close()
+        return rpc(*args, **options)
+
+    client._stub.GetUser = closed_meanwhile
+
+    with pytest.raises(ClientClosedError):
+        client.get_user("42")

@@ -28,7 +28,6 @@ RAISED = [
     (errors.UnknownMovie("movie_id"), Code.NOT_FOUND, "UNKNOWN_MOVIE"),
     (errors.Unimplemented(rpc="X"), Code.UNIMPLEMENTED, "UNIMPLEMENTED"),
     (errors.NotReady("no release"), Code.UNAVAILABLE, "NO_ACTIVE_RELEASE"),
-    (errors.Overloaded("full"), Code.RESOURCE_EXHAUSTED, "OVERLOADED"),
     (errors.DeadlineExceeded(), Code.DEADLINE_EXCEEDED, "DEADLINE_EXCEEDED"),
     (errors.UpstreamUnavailable("away"), Code.UNAVAILABLE, "MODEL_SERVER_UNAVAILABLE"),
     (errors.ContractViolation("secret-user-42"), Code.INTERNAL, "CONTRACT_VIOLATION"),

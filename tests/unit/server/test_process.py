@@ -17,6 +17,7 @@ import pytest
 
 from protos.recommender.v1 import recommender_pb2 as pb
 from protos.recommender.v1.recommender_pb2_grpc import RecommenderServiceStub
+from server.app import Gateway
 from server.settings import Settings
 
 COMMAND = (sys.executable, "-m", "server")
@@ -69,6 +70,25 @@ def test_a_signal_ends_the_process_cleanly(
     assert events[2]["method"] == "GetMovie"
 
 
+def test_impatient_signals_end_the_process_as_cleanly(tmp_path: Path, models_dir: Path) -> None:
+    """Ctrl-C again and again changes nothing: one end, exit 0, no traceback."""
+    flags = (f"--models-dir={models_dir}", f"--store-path={tmp_path / 's'}", "--port=0")
+    with started(*flags, "--model-server=127.0.0.1:1") as (process, _):
+        for _ in range(3):
+            process.send_signal(signal.SIGINT)
+            process.send_signal(signal.SIGTERM)
+        _, logs = process.communicate(timeout=30)
+
+    assert process.returncode == 0
+    assert [json.loads(line)["event"] for line in logs.splitlines()].count("stopping") == 1
+
+
+def test_an_ipv6_address_is_bracketed() -> None:
+    """What is printed is a target that a client can use, for --host ::1 as well."""
+    assert Gateway("::1", 50051).target == "[::1]:50051"
+    assert Gateway("localhost", 50051).target == "localhost:50051"
+
+
 def test_an_empty_models_folder_is_told_in_the_log(tmp_path: Path) -> None:
     """Without a release the process stays up and says how to make one."""
     flags = (f"--models-dir={tmp_path}", f"--store-path={tmp_path / 's'}", "--port=0")
@@ -88,7 +108,7 @@ def test_a_port_in_use_is_a_clear_error(tmp_path: Path) -> None:
         address,
     ):
         port = address.split(":")[1]
-        result = ended(f"--port={port}", f"--store-path={tmp_path / 's'}")
+        result = ended(f"--port={port}", f"--store-path={tmp_path / 'other'}")
 
     assert result.returncode == 1
     assert f"cannot listen on {address}" in result.stderr

@@ -228,6 +228,16 @@ def test_unknown_user_gets_mean_ratings(stub: RecommenderServiceStub) -> None:
     assert [(r.rating, r.source) for r in response.ratings] == [(4.0, pb.SOURCE_MEAN)]
 
 
+def test_a_guest_with_a_history_gets_the_models_ratings(stub: RecommenderServiceStub) -> None:
+    """Ratings that are folded in from a history are no means: their source is the model."""
+    response = stub.PredictRating(
+        pb.PredictRatingRequest(movie_ids=["m8"], history=[pb.RatedMovie(movie_id="m1", rating=5)]),
+        timeout=10,
+    )
+
+    assert [(r.rating, r.source) for r in response.ratings] == [(4.0, pb.SOURCE_RETRIEVAL)]
+
+
 def test_a_thousand_movies_are_rated(stub: RecommenderServiceStub) -> None:
     """The longest list that is allowed fits the widest input of its kind."""
     response = stub.PredictRating(

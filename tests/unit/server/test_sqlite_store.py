@@ -152,3 +152,38 @@ def test_a_file_that_is_no_database_is_refused_with_its_name(tmp_path: Path) -> 
 
     with pytest.raises(StoreError, match="cannot be opened"):
         SqliteStore(tmp_path / "s")
+
+
+def test_a_damaged_file_is_refused_with_the_remedy(tmp_path: Path) -> None:
+    """Rows that are overwritten are found when the store is opened, not when a user asks."""
+    path = tmp_path / "s"
+    with SqliteStore(path) as store:
+        store.load(V1, "a", crowd(2000))
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2] + b"x" * (len(whole) - len(whole) // 2))
+
+    with pytest.raises(StoreError, match=r"/s is damaged.*remove it"):
+        SqliteStore(path)
+
+
+def test_a_file_that_another_gateway_uses_is_refused(tmp_path: Path) -> None:
+    """Two gateways would drop each other's releases: the second is told, until the first ends."""
+    with (
+        SqliteStore(tmp_path / "s"),
+        pytest.raises(StoreError, match=r"another gateway.*--store-path"),
+    ):
+        SqliteStore(tmp_path / "s")
+
+    with SqliteStore(tmp_path / "s") as heir:
+        assert heir.state() == "sqlite: ready"
+
+
+def test_a_database_that_breaks_later_is_a_store_error(tmp_path: Path) -> None:
+    """Reading and filling name the file and what SQLite says."""
+    with SqliteStore(tmp_path / "s") as store:
+        store._connection().execute("DROP TABLE users")
+
+        with pytest.raises(StoreError, match=r"the feature store .*/s: no such table: users"):
+            store.read(V1, UserId("u0"))
+        with pytest.raises(StoreError, match="no such table"):
+            store.load(V1, "a", crowd(1))

@@ -70,6 +70,41 @@ def test_a_field_that_is_not_honoured_yet_says_its_name(
     assert error_info(caught.value).metadata["field"] == field
 
 
+@pytest.mark.parametrize(
+    "message", [b"\x0a\x02\xff\xfe", b"\xff\xff\xff"], ids=["not UTF-8", "no message"]
+)
+def test_what_is_no_request_is_the_callers_fault(channel: grpc.Channel, message: bytes) -> None:
+    """Bytes that are no RecommendUserRequest are INVALID_ARGUMENT with the usual details."""
+    call = channel.unary_unary("/recommender.v1.RecommenderService/RecommendUser")
+
+    with pytest.raises(grpc.RpcError, match="RecommendUserRequest") as caught:
+        call(message, timeout=10)
+
+    assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert error_info(caught.value).reason == "INVALID_REQUEST"
+
+
+@pytest.mark.parametrize("path", ["/nonsense", "/a/b/c", "/recommender.v1.RecommenderService/Nope"])
+def test_an_unknown_path_is_unimplemented(channel: grpc.Channel, path: str) -> None:
+    """Whatever a path looks like: what nobody serves is UNIMPLEMENTED."""
+    with pytest.raises(grpc.RpcError) as caught:
+        channel.unary_unary(path)(b"", timeout=10)
+
+    assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
+
+
+def test_the_largest_request_is_taken(stub: RecommenderServiceStub) -> None:
+    """10,000 excluded ids and 10,000 history entries of 256 bytes, 5 MiB, get through."""
+    ids = [f"{n:0256d}" for n in range(10_000)]
+    request = pb.RecommendUserRequest(
+        exclude_movie_ids=ids, history=[pb.RatedMovie(movie_id=i, rating=3) for i in ids]
+    )
+
+    response = stub.RecommendUser(request, timeout=60)
+
+    assert len(response.answer.unknown_movie_ids) == 10_000
+
+
 def test_request_id_comes_back(stub: RecommenderServiceStub) -> None:
     """Answers and errors carry the caller's x-request-id in trailing metadata, else a new one."""
     _, good = stub.GetMovie.with_call(

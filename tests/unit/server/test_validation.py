@@ -33,6 +33,7 @@ REFUSED = [
     (Recommend(user_id="a\x7f"), "user_id", "control characters"),
     (Recommend(page_size=-1), "page_size", "0..100"),
     (Recommend(page_size=101), "page_size", "0..100"),
+    (Recommend(page_size=2**31 - 1), "page_size", "is 2147483647, allowed 0..100"),
     (Recommend(exclude_movie_ids=["m1"] * 10_001), "exclude_movie_ids", "0..10000"),
     (Recommend(exclude_movie_ids=["m1", ""]), "exclude_movie_ids[1]", "1..256 bytes"),
     (Recommend(exclude_movie_ids=["\t"]), "exclude_movie_ids[0]", "control characters"),
@@ -68,7 +69,7 @@ REFUSED = [
     (
         Recommend(history=[rated(rated_at=timestamp_pb2.Timestamp(seconds=2**60))]),
         "history[0].rated_at.seconds",
-        "..",
+        "is 1152921504606846976, allowed -62135596800..253402300799",
     ),
     (
         Recommend(history=[rated(rated_at=timestamp_pb2.Timestamp(nanos=-1))]),
