@@ -5,6 +5,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 MODELS ?= serving/models
+# make demo INDEX=scann trains a ScaNN index, too, and shows that it is served.
+INDEX ?= auto
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-all lint format protos clean
@@ -18,13 +20,13 @@ $(STAMP): pyproject.toml constraints.txt
 	@echo "installing into $(VENV) (about a minute, once)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt \
-	  -e '.[demo,server,serving,trainer,dev]'
+	  -e '.[demo,server,serving,trainer,scann,dev]'
 	@touch $@
 
 setup: $(STAMP)  ## .venv from pyproject.toml and constraints.txt
 
 demo: $(STAMP)  ## get MovieLens-100k, train, publish, serve and recommend
-	@$(BIN)/python -m client.demo --prepare --check --models-dir $(MODELS)
+	@$(BIN)/python -m client.demo --prepare --check --index $(INDEX) --models-dir $(MODELS)
 
 test: lint  ## lint and every fast test
 	@$(BIN)/python -m pytest -q -m "not slow"

@@ -17,7 +17,8 @@ ROOT: Final = Path(__file__).resolve().parent.parent
 
 RECOMMENDER_PROTO: Final = "protos/recommender/v1/recommender.proto"
 TFSERVING_PROTO: Final = "protos/tfserving/v1/tfserving.proto"
-PROTO_FILES: Final = (RECOMMENDER_PROTO, TFSERVING_PROTO)
+TFSERVING_CONFIG_PROTO: Final = "protos/tfserving/v1/config.proto"
+PROTO_FILES: Final = (RECOMMENDER_PROTO, TFSERVING_PROTO, TFSERVING_CONFIG_PROTO)
 
 _GOOGLE_PROTOS: Final = Path(status_pb2.__file__).resolve().parents[2]
 """The folder that holds google/rpc/status.proto: the googleapis-common-protos wheel."""

@@ -17,6 +17,7 @@ from protos.compatibility import breaking_changes
 from protos.compiler import (
     RECOMMENDER_PROTO,
     ROOT,
+    TFSERVING_CONFIG_PROTO,
     TFSERVING_PROTO,
     CompileError,
     describe,
@@ -41,7 +42,7 @@ def generate(target: Path, root: Path = ROOT) -> None:
     python = [f"--python_out={target}", f"--pyi_out={target}"]
     run_protoc([*python, f"--grpc_python_out={target}"], [RECOMMENDER_PROTO], root)
     # The gateway calls PredictionService by its method path, so these are messages alone.
-    run_protoc(python, [TFSERVING_PROTO], root)
+    run_protoc(python, [TFSERVING_PROTO, TFSERVING_CONFIG_PROTO], root)
     golden = text_format.MessageToString(describe(RECOMMENDER_PROTO, root))
     (target / GOLDEN_FILE).write_text(golden, encoding="utf-8")
 

@@ -7,27 +7,36 @@ import os
 import queue
 import signal
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 from serving.errors import ServingError, invalid_argument
 from serving.flags import Flags, parse_flags
 from serving.model_config import ModelConfigs, read_model_config, single_model
 
+_log = logging.getLogger("serving")
+
 
 def main() -> int:
     """Runs the process; 0 after SIGTERM or SIGINT, 1 when it cannot start."""
     flags = parse_flags()
+    if flags.version:
+        print(f"TensorFlow ModelServer: {version('recserve')} (recserve, python -m serving)")
+        print(f"TensorFlow Library: {version('tensorflow')}")
+        return 0
     logging.basicConfig(
         stream=sys.stderr,
         level=logging.INFO,
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
     )
+    for name in flags.ignored:
+        _log.warning("--%s is a flag of tensorflow_model_server that has no effect here", name)
     # Unlike an Event, this queue may be filled by a signal that interrupts a wait for it.
-    stopping: queue.SimpleQueue[int] = queue.SimpleQueue()
+    signals: queue.SimpleQueue[int] = queue.SimpleQueue()
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda number, _frame: stopping.put(number))
+        signal.signal(number, lambda number, _frame: signals.put(number))
     try:
-        _serve(flags, _initial_configs(flags), stopping)
+        _serve(flags, _initial_configs(flags), signals)
     except ServingError as error:
         print(f"Failed to start server. Error: {error}", file=sys.stderr)
         return 1
@@ -39,22 +48,24 @@ def _initial_configs(flags: Flags) -> ModelConfigs:
         return read_model_config(Path(flags.model_config_file)) or ()
     if flags.model_base_path:
         return single_model(flags.model_name, flags.model_base_path)
-    raise invalid_argument("Both --model_base_path and --model_config_file are empty!")
+    raise invalid_argument(
+        "Both server_options.model_base_path and server_options.model_config_file are empty!"
+    )
 
 
-def _serve(flags: Flags, configs: ModelConfigs, stopping: queue.SimpleQueue[int]) -> None:
+def _serve(flags: Flags, configs: ModelConfigs, signals: queue.SimpleQueue[int]) -> None:
     # TensorFlow reads this when it is imported, which takes seconds: not for --help or a bad flag.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     from serving.model_server import ModelServer  # noqa: PLC0415
 
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
-    if not stopping.empty():
+    if not signals.empty():
         return
-    server = ModelServer(flags, configs)
+    server = ModelServer(flags, configs, signals)
     try:
-        address = server.start()
-        print(f"Running gRPC ModelServer at {address} ...", flush=True)
-        server.follow_files(stopping)
+        for address in server.start():
+            print(f"Running gRPC ModelServer at {address} ...", flush=True)
+        server.follow_files()
     finally:
         server.stop()
 

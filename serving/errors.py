@@ -40,3 +40,8 @@ def not_found(message: str) -> ServingError:
 def failed_precondition(message: str) -> ServingError:
     """The servable or the server is not in a state that allows this."""
     return ServingError(grpc.StatusCode.FAILED_PRECONDITION, message)
+
+
+def unimplemented(message: str) -> ServingError:
+    """This server does not do that, whatever the request."""
+    return ServingError(grpc.StatusCode.UNIMPLEMENTED, message)

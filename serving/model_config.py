@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from google.protobuf import text_format
 from tensorflow_serving.config import model_server_config_pb2
 
-from serving.errors import ServingError, failed_precondition, invalid_argument, not_found
+from serving.errors import failed_precondition, invalid_argument
 from serving.servables.versions import All, Latest, Specific, VersionPolicy
+from serving.text_files import read_text_proto
 
 _PLATFORM = "tensorflow"
 
@@ -44,17 +44,15 @@ def read_model_config(file: Path) -> ModelConfigs | None:
     Raises:
       ServingError: the file is missing, unreadable, malformed, or asks for what cannot be.
     """
-    try:
-        text = file.read_text(encoding="utf-8")
-    except OSError as error:
-        raise not_found(f"{file}; {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise _invalid_file(file, error) from error
-    message = model_server_config_pb2.ModelServerConfig()
-    try:
-        text_format.Parse(text, message)
-    except text_format.ParseError as error:
-        raise _invalid_file(file, error) from error
+    return model_configs(read_text_proto(file, model_server_config_pb2.ModelServerConfig()))
+
+
+def model_configs(message: model_server_config_pb2.ModelServerConfig) -> ModelConfigs | None:
+    """The models of a configuration; None when it sets nothing at all.
+
+    Raises:
+      ServingError: INVALID_ARGUMENT or FAILED_PRECONDITION, it asks for what cannot be.
+    """
     match message.WhichOneof("config"):
         case None:
             return None
@@ -62,16 +60,14 @@ def read_model_config(file: Path) -> ModelConfigs | None:
             configs = tuple(_model(config) for config in message.model_config_list.config)
         case _:
             raise failed_precondition("ModelServer does not yet support custom model config.")
-    names = [config.name for config in configs]
-    for name in names:
-        if names.count(name) > 1:
-            raise invalid_argument(f"Illegal to list model {name} multiple times in config list")
+    seen: set[str] = set()
+    for config in configs:
+        if config.name in seen:
+            raise invalid_argument(
+                f"Illegal to list model {config.name} multiple times in config list"
+            )
+        seen.add(config.name)
     return configs
-
-
-def _invalid_file(file: Path, error: Exception) -> ServingError:
-    reason = " ".join(str(error).split())
-    return invalid_argument(f"Invalid protobuf file: '{file}': {reason}")
 
 
 def _absolute(name: str, base_path: str) -> Path:

@@ -1,29 +1,35 @@
-"""PredictionService.Predict and ModelService.GetModelStatus: protobuf in, protobuf out."""
+"""The gRPC services: protobuf in, protobuf out."""
 
 from __future__ import annotations
 
 import functools
 import logging
+import time
 from collections.abc import Callable
 from typing import Any, NoReturn
 
 import grpc
 from tensorflow_serving.apis import (
+    get_model_metadata_pb2,
     get_model_status_pb2,
-    model_pb2,
+    model_management_pb2,
     model_service_pb2_grpc,
     predict_pb2,
     prediction_service_pb2_grpc,
 )
 
 from serving.errors import ServingError, invalid_argument
+from serving.model_status import model_metadata, model_status
+from serving.monitoring.series import Series
+from serving.prediction import Predictor, Tally, failure_code
 from serving.servables.lifecycle import Servables
-from serving.servables.loaded import DEFAULT_SIGNATURE, LoadedModel
-from serving.tensors import TensorError, encode_tensor
+from serving.servables.loaded import LoadedModel
 
 _log = logging.getLogger(__name__)
 
 _Handler = Callable[[Any, Any, grpc.ServicerContext], Any]
+Reload = Callable[[model_management_pb2.ReloadConfigRequest, Callable[[], bool]], None]
+"""Takes up a configuration while somebody waits for it, or raises ServingError."""
 
 
 def _reports_errors(handler: _Handler) -> _Handler:
@@ -50,60 +56,67 @@ def _unimplemented(_service: object, _request: object, context: grpc.ServicerCon
 
 
 class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
-    """Runs signatures of the loaded models."""
+    """Runs signatures of the loaded models, and describes them."""
 
-    def __init__(self, servables: Servables[LoadedModel]) -> None:
+    def __init__(
+        self, predictor: Predictor, servables: Servables[LoadedModel], series: Series
+    ) -> None:
+        self._predictor = predictor
         self._servables = servables
+        self._tally = Tally(series, "GRPC")
 
     @_reports_errors
     def Predict(  # noqa: N802 - the RPC's name
         self, request: predict_pb2.PredictRequest, _context: grpc.ServicerContext
     ) -> predict_pb2.PredictResponse:
-        if not request.HasField("model_spec"):
-            raise invalid_argument("Missing ModelSpec")
-        spec = request.model_spec
-        if not spec.name:
-            raise invalid_argument("ModelSpec has no name specified.")
-        choice = spec.WhichOneof("version_choice")
-        version = spec.version.value if choice == "version" else None
-        label = spec.version_label if choice == "version_label" else None
-        response = predict_pb2.PredictResponse()
-        with self._servables.use(spec.name, version, label) as (number, model):
-            outputs = model.predict(spec.signature_name, request.inputs, request.output_filter)
-        for alias, value in outputs.items():
-            try:
-                encode_tensor(value, response.outputs[alias])
-            except TensorError as error:
-                raise invalid_argument(f"output {alias}: {error}") from error
-        response.model_spec.name = spec.name
-        response.model_spec.signature_name = spec.signature_name or DEFAULT_SIGNATURE
-        response.model_spec.version.value = number
+        started = time.perf_counter()
+        name = request.model_spec.name
+        try:
+            response = self._predictor.predict(request)
+        except Exception as error:
+            self._tally.note(name, "Predict", started, failure_code(error))
+            raise
+        self._tally.note(name, "Predict", started)
         return response
 
-    Classify = Regress = MultiInference = GetModelMetadata = _unimplemented
+    @_reports_errors
+    def GetModelMetadata(  # noqa: N802 - the RPC's name
+        self,
+        request: get_model_metadata_pb2.GetModelMetadataRequest,
+        _context: grpc.ServicerContext,
+    ) -> get_model_metadata_pb2.GetModelMetadataResponse:
+        return model_metadata(self._servables, request)
+
+    Classify = Regress = MultiInference = _unimplemented
 
 
 class ModelService(model_service_pb2_grpc.ModelServiceServicer):
-    """Tells which versions there are and how they fare."""
+    """Tells which versions there are and how they fare, and takes new configurations."""
 
-    def __init__(self, servables: Servables[LoadedModel]) -> None:
+    def __init__(self, servables: Servables[LoadedModel], reload: Reload, series: Series) -> None:
         self._servables = servables
+        self._reload = reload
+        self._series = series
 
     @_reports_errors
     def GetModelStatus(  # noqa: N802 - the RPC's name
         self, request: get_model_status_pb2.GetModelStatusRequest, _context: grpc.ServicerContext
     ) -> get_model_status_pb2.GetModelStatusResponse:
-        if not request.HasField("model_spec"):
-            raise invalid_argument("Missing ModelSpec")
-        spec: model_pb2.ModelSpec = request.model_spec
-        version = spec.version.value if spec.HasField("version") else None
-        response = get_model_status_pb2.GetModelStatusResponse()
-        for status in self._servables.statuses(spec.name, version):
-            entry = response.model_version_status.add(
-                version=status.version, state=status.state.value
-            )
-            entry.status.error_code = status.error.code.value[0] if status.error else 0
-            entry.status.error_message = status.error.message if status.error else ""
-        return response
+        return model_status(self._servables, request)
 
-    HandleReloadConfigRequest = _unimplemented
+    @_reports_errors
+    def HandleReloadConfigRequest(  # noqa: N802 - the RPC's name
+        self, request: model_management_pb2.ReloadConfigRequest, context: grpc.ServicerContext
+    ) -> model_management_pb2.ReloadConfigResponse:
+        if request.config.WhichOneof("config") != "model_config_list":
+            raise invalid_argument(
+                "ServerModelConfig type not supported by HandleReloadConfigRequest. "
+                "Only ModelConfigList is currently supported"
+            )
+        before = self._series.values(list(request.metric_names))
+        self._reload(request, context.is_active)
+        response = model_management_pb2.ReloadConfigResponse()
+        response.status.error_code = 0
+        for name, value in self._series.values(list(request.metric_names)).items():
+            response.metric.add(name=name, int64_value_increase=value - before[name])
+        return response

@@ -1,7 +1,7 @@
 """TensorProto <-> NumPy, checking a tensor's promises before memory is taken for it.
 
 As in TensorFlow Serving, values come as `tensor_content` or in the typed field of their dtype,
-and go out in the typed field.
+and go out in the typed field, or as `tensor_content` where that is asked for.
 """
 
 from __future__ import annotations
@@ -19,6 +19,9 @@ MAX_RANK = 32
 
 MAX_FILLED = 1 << 20
 """Elements that one single value may fill, as `tf.make_tensor_proto(0.0, shape=[8])` sends."""
+
+_VARINT32_BITS = 35
+"""Five bytes of seven bits."""
 
 _CHUNK = 1 << 16
 """Values turned into Python objects at a time: all of a 100 MB tensor would take 800 MB."""
@@ -92,8 +95,12 @@ def decode_tensor(proto: tensor_pb2.TensorProto) -> np.ndarray:
         raise TensorError(f"shape {list(shape)}: {error}") from error
 
 
-def encode_tensor(value: object, proto: tensor_pb2.TensorProto) -> None:
+def encode_tensor(
+    value: object, proto: tensor_pb2.TensorProto, *, as_content: bool = False
+) -> None:
     """Fills an empty TensorProto from what a session returned: an array, or a scalar.
+
+    `as_content` sends numbers as raw bytes; strings always go out as string_val.
 
     Raises:
       TensorError: the dtype cannot be sent.
@@ -107,6 +114,9 @@ def encode_tensor(value: object, proto: tensor_pb2.TensorProto) -> None:
     for size in array.shape:
         proto.tensor_shape.dim.add().size = size
     flat = np.ascontiguousarray(array).reshape(-1)
+    if as_content and storage.dtype != object:
+        proto.tensor_content = flat.tobytes()
+        return
     if storage.stored != storage.dtype:
         flat = flat.view(storage.stored)
     entries = getattr(proto, storage.field)
@@ -132,7 +142,7 @@ def _shape(proto: tensor_pb2.TensorProto) -> tuple[tuple[int, ...], int]:
 
 def _from_content(content: bytes, storage: _Storage, n_elements: int) -> np.ndarray:
     if storage.dtype == object:
-        raise TensorError("strings are read from string_val, not from tensor_content")
+        return _strings_from_content(content, n_elements)
     n_bytes = n_elements * storage.dtype.itemsize
     if len(content) != n_bytes:
         raise TensorError(
@@ -141,6 +151,39 @@ def _from_content(content: bytes, storage: _Storage, n_elements: int) -> np.ndar
     if storage.dtype == np.bool_:
         return np.frombuffer(content, dtype=np.uint8).astype(np.bool_)
     return np.frombuffer(content, dtype=storage.dtype)
+
+
+def _strings_from_content(content: bytes, n_elements: int) -> np.ndarray:
+    """Strings as C++ clients pack them: all lengths as varints, then all bytes."""
+    if n_elements > len(content):
+        raise TensorError(f"{n_elements} strings do not fit into {len(content)} bytes")
+    lengths, at = [], 0
+    for _ in range(n_elements):
+        length, at = _varint(content, at)
+        lengths.append(length)
+    if at + sum(lengths) != len(content):
+        raise TensorError(
+            f"strings of {sum(lengths)} bytes are promised, tensor_content has {len(content) - at}"
+        )
+    values = np.empty(n_elements, dtype=object)
+    for index, length in enumerate(lengths):
+        values[index] = content[at : at + length]
+        at += length
+    return values
+
+
+def _varint(content: bytes, at: int) -> tuple[int, int]:
+    """The number that starts at byte `at`, and where the next one starts."""
+    number = 0
+    for shift in range(0, _VARINT32_BITS, 7):
+        if at >= len(content):
+            break
+        byte = content[at]
+        at += 1
+        number |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return number, at
+    raise TensorError("tensor_content does not start with the lengths of its strings")
 
 
 def _from_field(proto: tensor_pb2.TensorProto, storage: _Storage, n_elements: int) -> np.ndarray:

@@ -26,6 +26,8 @@ def final_order(
         return [], []
 
     def standardised(values: np.ndarray) -> np.ndarray:
+        if values.std() <= 1e-4 * np.abs(values).max():
+            return np.zeros_like(values)
         return (values - values.mean()) / (values.std() + 1e-6)
 
     final = standardised(scores[candidates]) + rating_weight * standardised(ratings[candidates])

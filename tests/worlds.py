@@ -35,6 +35,7 @@ def checkerboard(
             "title": [f"{GENRES[movie % 2]} story {movie}" for movie in range(n_movies)],
             "year": [1950 + movie % 50 for movie in range(n_movies)],
             "genres": [(GENRES[movie % 2],) for movie in range(n_movies)],
+            "tags": [() for _ in range(n_movies)],
         }
     )
     users = pd.DataFrame(

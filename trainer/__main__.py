@@ -1,10 +1,11 @@
-"""python -m trainer fetch | train | publish | models."""
+"""python -m trainer fetch | train | publish | rollback | gc | tune-index | status | models."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 import time
+from importlib.util import find_spec
 from pathlib import Path
 
 from rich.console import Console
@@ -12,6 +13,7 @@ from rich.text import Text
 
 from serving.contract import ContractError, ModelsDir
 from trainer.datasets import DataError, Dataset, fetch, load_dataset
+from trainer.release_commands import TARGET_RECALL, add_release_commands
 
 console = Console(stderr=True, highlight=False)
 
@@ -62,6 +64,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     _models_option(command)
     command.add_argument("--seed", type=int, default=0, help="of every random start (default 0)")
+    command.add_argument(
+        "--index",
+        choices=("auto", "bruteforce", "scann"),
+        default="auto",
+        help="also export a ScaNN index; auto does from 50,000 movies on, where ScaNN is installed",
+    )
     command.add_argument("--publish", action="store_true", help="publish the release at once")
     command.add_argument(
         "--save-predictions",
@@ -71,10 +79,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     command.set_defaults(run=_train)
 
-    command = commands.add_parser("publish", help="make a staged release the stable one")
-    command.add_argument("release", nargs="?", help="id that train printed (default: the newest)")
-    _models_option(command)
-    command.set_defaults(run=_publish)
+    add_release_commands(commands, _models_option, report)
 
     command = commands.add_parser("models", help="list the models, a line each")
     command.set_defaults(run=_models)
@@ -128,6 +133,8 @@ def _fetch(options: argparse.Namespace) -> int:
 
 def _train(options: argparse.Namespace) -> int:
     started = time.monotonic()
+    if options.save_predictions and not options.save_predictions.parent.is_dir():
+        raise DataError(f"--save-predictions: {options.save_predictions.parent} is no folder")
     dataset = _load(options)
     # TensorFlow takes seconds to import: not before the data is known to be good.
     from trainer import pipeline
@@ -151,17 +158,38 @@ def _train(options: argparse.Namespace) -> int:
     if figures:
         report(f"exported artifact on the test rows: {figures}")
     report(f"staged {release_id} after {time.monotonic() - started:.1f} s")
+    if _wants_index(options.index, trained.ingredients.n_movies):
+        release_id = _with_index(models, release_id)
     if options.publish:
         report(f"published as release {publish(models, release_id)}")
     print(release_id)
     return 0
 
 
-def _publish(options: argparse.Namespace) -> int:
-    from trainer.export.release import publish
+def _wants_index(choice: str, n_movies: int) -> bool:
+    from trainer.export.tuning import INDEX_FROM
 
-    print(publish(ModelsDir(options.models_dir), options.release))
-    return 0
+    if choice == "auto" and n_movies >= INDEX_FROM and not find_spec("scann"):
+        report("ScaNN is not installed: exact search it is")
+        return False
+    return choice == "scann" or (choice == "auto" and n_movies >= INDEX_FROM)
+
+
+def _with_index(models: ModelsDir, release_id: str) -> str:
+    """Tunes an index for a staged release; the one with the index takes its place."""
+    from trainer.export.durable import remove_tree
+    from trainer.export.tuning import stage_with_index, tune
+
+    tuned = tune(models, release_id, TARGET_RECALL)
+    point = tuned.point
+    report(
+        f"ScaNN index: {point.leaves_to_search} of {tuned.curve.num_leaves} leaves, recall@200 "
+        f"{point.recall:.4f}, {point.ms:.2f} ms; exact search {tuned.curve.exact.ms:.2f} ms"
+    )
+    report("verifying the release with its index in a clean process")
+    indexed = stage_with_index(models, tuned, TARGET_RECALL)
+    remove_tree(models.staging / release_id)
+    return indexed
 
 
 def _models(options: argparse.Namespace) -> int:  # noqa: ARG001 - every command takes them

@@ -44,14 +44,15 @@ def save_live_predictions(
         scores = tf.matmul(
             model.user_tower(padded), model.item_tower(everything), transpose_b=True
         ).numpy()
-    np.savez(
-        path,
-        pair_users=np.array(index.user_ids)[rows.users],
-        pair_movies=np.array(index.movie_ids)[rows.movies],
-        pair_ratings=pair_ratings.numpy(),
-        users=np.array(index.user_ids)[users],
-        scores=scores,
-        ratings=np.stack(ratings),
-        movie_ids=np.array(index.movie_ids),
-        rating_weight=trained.choices.rating_weight,
-    )
+    with path.open("wb") as stream:
+        np.savez(
+            stream,
+            pair_users=np.array(index.user_ids)[rows.users],
+            pair_movies=np.array(index.movie_ids)[rows.movies],
+            pair_ratings=pair_ratings.numpy(),
+            users=np.array(index.user_ids)[users],
+            scores=scores,
+            ratings=np.stack(ratings),
+            movie_ids=np.array(index.movie_ids),
+            rating_weight=trained.choices.rating_weight,
+        )

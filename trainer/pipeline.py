@@ -21,6 +21,7 @@ from trainer import baselines, metrics
 from trainer.datasets import Col, DataError, Dataset
 from trainer.export.graphs import CANDIDATES
 from trainer.export.ingredients import Ingredients, catalogue_masks
+from trainer.export.layers import NO_SPREAD
 from trainer.features import movies as movie_features
 from trainer.features import profiles as profile_features
 from trainer.features.index import DenseIndex, IndexArray, Interactions
@@ -96,11 +97,13 @@ def train(
       report: called with a sentence whenever there is something to say.
 
     Raises:
-      DataError: train or validation is empty.
+      DataError: there is too little to learn from, or nothing to choose on.
     """
     for name in ("train", "validation"):
         if getattr(split, name).empty:
             raise DataError(f"the {name} part of split {split.name!r} is empty")
+    if not split.train.duplicated(Col.USER).any():
+        raise DataError("no user has two ratings in the train part: nothing follows anything")
     index = DenseIndex(dataset)
     choices = _choose(index, split, dataset, hyper_parameters, report)
     history = index.interactions(split.history)
@@ -220,7 +223,8 @@ def _try_rating_weights(
 def _standardised(values: NDArray[np.float64], valid: NDArray[np.bool_]) -> NDArray[np.float64]:
     masked = np.ma.masked_array(values, ~valid)
     mean, deviation = masked.mean(axis=1, keepdims=True), masked.std(axis=1, keepdims=True)
-    return np.asarray(((masked - mean) / (deviation + 1e-6)).filled(0.0))
+    spread = deviation > NO_SPREAD * abs(masked).max(axis=1, keepdims=True)
+    return np.asarray((spread * (masked - mean) / (deviation + 1e-6)).filled(0.0))
 
 
 def _fit_final(
@@ -268,13 +272,18 @@ def _fit_final(
         alike,
         hyper.content,
     )
-    unseen = np.flatnonzero(alike.confidence == 0)
-    report(f"{len(unseen)} movies without a rating are placed by their content")
-    placed = rows[unseen] @ maps.rating
-    live_rating.place_items(unseen, placed[:, :-1], placed[:, -1])
-    retrieval = retrieval.with_items(unseen, rows[unseen] @ maps.retrieval)
+    unrated = np.flatnonzero(alike.confidence == 0)
+    placed = rows[unrated] @ maps.rating
+    live_rating.place_items(unrated, placed[:, :-1], placed[:, -1])
+    # A rated movie may still be nobody's next movie: then retrieval knows nothing of it either.
+    unknown = np.union1d(unrated, np.flatnonzero(~retrieval.item_vectors.any(axis=1)))
+    retrieval = retrieval.with_items(unknown, rows[unknown] @ maps.retrieval)
     if live_retrieval is not None:
-        live_retrieval.place_items(unseen, retrieval.item_vectors[unseen])
+        live_retrieval.place_items(unknown, retrieval.item_vectors[unknown])
+    report(
+        f"placed by their content: {len(unrated)} movies without a rating, "
+        f"{len(unknown)} that retrieval does not know"
+    )
     ingredients = Ingredients(
         movie_ids=index.movie_ids,
         user_ids=tuple(index.user_ids[user] for user in active),

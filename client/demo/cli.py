@@ -16,6 +16,7 @@ from client.client import RecommenderClient
 from client.demo.check import check
 from client.demo.failures import FAILED, USER_ERROR, DemoError
 from client.demo.holdout import Holdout, read_holdout
+from client.demo.index import INDEXES, wait_for_index
 from client.demo.phases import Phases
 from client.demo.prepare import prepare
 from client.demo.release import active_release, holdout_path
@@ -50,14 +51,21 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--prepare", action="store_true", help="get MovieLens-100k, train and publish if need be"
     )
     option("--data-dir", type=Path, metavar="DIR", help="a folder or zip with MovieLens-100k")
+    option(
+        "--index",
+        choices=INDEXES,
+        help="index to train with (auto); scann also shows that it is served",
+    )
     option("--check", action="store_true", help="fail unless it beats popularity and is personal")
     options = parser.parse_args(arguments)
     if options.target and (options.prepare or options.models_dir):
         parser.error("--prepare and --models-dir are for the embedded stack, leave --target out")
-    if options.data_dir and not options.prepare:
-        parser.error("--data-dir is for training, add --prepare")
+    for name in ("data_dir", "index"):
+        if getattr(options, name) and not options.prepare:
+            parser.error(f"--{name.replace('_', '-')} is for training, add --prepare")
     if options.target and options.check and not options.holdout:
         parser.error("--check needs --holdout FILE when --target names the gateway")
+    options.index = options.index or INDEXES[0]
     options.models_dir = options.models_dir or Path("serving/models")
     return options
 
@@ -102,7 +110,7 @@ def _run(options: argparse.Namespace, console: Console) -> int:
 
 def _release(options: argparse.Namespace, phases: Phases) -> int:
     if options.prepare:
-        prepare(options.models_dir, options.data_dir, phases)
+        prepare(options.models_dir, options.data_dir, options.index, phases)
     version = active_release(options.models_dir)
     if version is None:
         message = f"no release in {options.models_dir}: type `make demo`, or add --prepare"
@@ -122,6 +130,10 @@ def _show(
         console.print()
         show_story(console, story)
         console.print()
+    if options.index == "scann":
+        with phases.phase("index", spinner=True):
+            sentence = wait_for_index(client)
+        console.print(sentence)
     if not (options.check and holdout):
         return []
     with phases.phase("check", spinner=True):

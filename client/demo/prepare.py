@@ -8,14 +8,18 @@ from typing import Final
 
 from client.demo.child import Child
 from client.demo.failures import FAILED, USER_ERROR, DemoError
+from client.demo.index import has_index
 from client.demo.phases import Phases
 from client.demo.release import active_release
 
 DATASET: Final = "ml-100k"
 
 
-def prepare(models_dir: Path, data_dir: Path | None, phases: Phases) -> None:
+def prepare(models_dir: Path, data_dir: Path | None, index: str, phases: Phases) -> None:
     """Fetches the data; trains and publishes when `models_dir` has no live release.
+
+    Args:
+      index: "scann" gives a release that lacks the ScaNN index one; see INDEXES.
 
     Raises:
       DemoError: a step failed; it has told why on the terminal.
@@ -27,9 +31,12 @@ def prepare(models_dir: Path, data_dir: Path | None, phases: Phases) -> None:
     version = active_release(models_dir)
     if version is not None:
         phases.reused("train", f"release {version} in {models_dir}")
+        if index == "scann" and not has_index(models_dir, version):
+            with phases.phase("tune-index"):
+                run_trainer("tune-index", ("--force", *models))
         return
     with phases.phase("train"):
-        output = run_trainer("train", (*data, *models))
+        output = run_trainer("train", (*data, *models, "--index", index))
     if not output:
         raise DemoError("python -m trainer train printed no release id")
     with phases.phase("publish"):

@@ -51,6 +51,10 @@ def stack_commands(models_dir: Path, scratch: Path) -> StackCommands:
             *("-m", "serving", "--port=0"),
             f"--model_config_file={models_dir / 'models.config'}",
             "--model_config_file_poll_wait_seconds=1",
+            # The file may have labels, which nothing has at the start.
+            "--allow_version_labels_for_unavailable_models=true",
+            # Numbers as raw bytes are written and read faster; the gateway takes both forms.
+            "--enable_serialization_as_tensor_content",
         ),
         gateway=(
             *("-m", "server", "--port=0"),

@@ -5,9 +5,11 @@ Changes only in a commit that bumps CONTRACT_VERSION and updates all three sides
 
 from serving.contract.compare import TOLERANCE, golden_differences
 from serving.contract.layout import (
+    BATCH_SIZES,
     CONTAINER_MODELS_DIR,
     MANIFEST_FILE,
     MODEL_HINTS_FILE,
+    WARMUP_FILE,
     ModelsDir,
     model_config_text,
 )
@@ -46,6 +48,7 @@ from serving.contract.signatures import (
     bucket_width,
     genre_mask,
     genre_words,
+    signatures_of,
 )
 from serving.contract.snapshot import (
     HISTORIES_FILE,
@@ -59,6 +62,7 @@ from serving.contract.snapshot import (
 )
 
 __all__ = [
+    "BATCH_SIZES",
     "CONTAINER_MODELS_DIR",
     "CONTRACT_VERSION",
     "DEFAULT_SIGNATURE",
@@ -85,6 +89,7 @@ __all__ = [
     "TOLERANCE",
     "USERS_FILE",
     "VOCABULARIES_FILE",
+    "WARMUP_FILE",
     "WIDTH_BUCKETS",
     "YEAR_UNSET",
     "Active",
@@ -105,5 +110,6 @@ __all__ = [
     "read_active",
     "read_manifest",
     "sha256_of",
+    "signatures_of",
     "verify_part",
 ]

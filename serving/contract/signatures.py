@@ -114,7 +114,7 @@ SIGNATURES: Final[Mapping[str, Mapping[str, Signature]]] = MappingProxyType(
                     "rating_vector": _float("B", "R"),
                     "rating_bias": _float("B", 1),
                     # Mean and deviation of the retrieval scores, then of the ratings,
-                    # over the candidates of the final order.
+                    # over the candidates of the final order; a deviation of 0 means z = 0.
                     "score_stats": _float("B", 4),
                 },
             )
@@ -161,6 +161,17 @@ OPTIONAL_SERVABLES: Final[Mapping[str, str]] = MappingProxyType(
     {"retrieval_scann": "retrieval", "recommend_scann": "recommend"}
 )
 """ScaNN flavours, each with the signatures of the servable that it stands in for."""
+
+
+
+def signatures_of(servable: str) -> Mapping[str, Signature]:
+    """The signatures of a required or an optional servable.
+
+    Raises:
+      KeyError: no servable has this name.
+    """
+    return SIGNATURES[OPTIONAL_SERVABLES.get(servable, servable)]
+
 
 FEATURES_PART: Final = "features"
 """The snapshot: a required part that is no SavedModel."""

@@ -1,7 +1,8 @@
 """Which versions are wanted, and their way through load, swap, drain and unload.
 
 A new version is loaded before an old one is unloaded, so a servable that answers goes on
-answering. One thread calls `apply`, `poll` and `close`; any thread may call the rest.
+answering. `apply`, `poll`, `load_due` and `close` wait for each other; the rest never waits for a
+load.
 """
 
 from __future__ import annotations
@@ -10,21 +11,23 @@ import contextlib
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
-from serving.errors import ServingError, failed_precondition, invalid_argument, not_found
+import grpc
+
+from serving.errors import ServingError, not_found
 from serving.model_config import ModelConfig, ModelConfigs
+from serving.servables.labels import Labels
 from serving.servables.versions import discover_versions, missing_versions_warning
 
 _log = logging.getLogger(__name__)
 
-FIRST_RETRY_S = 1.0
-LONGEST_RETRY_S = 60.0
-"""Pause before a failed load is tried again although nothing changed: doubled up to a minute."""
+_PATIENCE_S = 0.5
+"""How long a caller who left is not noticed while it waits for a load."""
 
 
 class State(IntEnum):
@@ -48,6 +51,14 @@ ModelT = TypeVar("ModelT", bound=Model)
 
 
 @dataclass(frozen=True, slots=True)
+class Retries:
+    """How often and when a failed load is tried again; the version is LOADING until the last."""
+
+    n_max: int = 5
+    interval_s: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
 class VersionStatus:
     """A version's state, and why its last load failed."""
 
@@ -60,39 +71,55 @@ class VersionStatus:
 class _Version(Generic[ModelT]):
     name: str
     number: int
+    folder: Path
     state: State = State.START
     model: ModelT | None = None
     n_calls: int = 0
     error: ServingError | None = None
-    retry: _Retry | None = None
+    n_failures: int = 0
+    retry_at: float = 0.0
+    """On the monotonic clock; of use while the version is LOADING between two tries."""
+    failed_files: frozenset[tuple[str, int, int]] | None = None
+    """What lay in the folder when its load failed."""
 
     def __str__(self) -> str:
         return f"{{name: {self.name} version: {self.number}}}"
 
+    @property
+    def waits_for_retry(self) -> bool:
+        return self.state is State.LOADING and self.n_failures > 0
 
-@dataclass(frozen=True, slots=True)
-class _Retry:
-    """When a failed load is worth another try."""
-
-    files: frozenset[tuple[str, int, int]]
-    wait_s: float
-    at: float
-
-    def is_due(self, files: frozenset[tuple[str, int, int]]) -> bool:
-        return files != self.files or time.monotonic() >= self.at
+    def forget_failures(self) -> None:
+        """Makes a version whose load failed a new one."""
+        self.state, self.error, self.n_failures, self.failed_files = State.START, None, 0, None
 
 
 class Servables(Generic[ModelT]):
     """Every version of every servable that this process serves or has served."""
 
-    def __init__(self, load: Callable[[Path], ModelT]) -> None:
-        """`load` turns a version's folder into a model, or raises ServingError."""
+    def __init__(
+        self,
+        load: Callable[[Path], ModelT],
+        retries: Retries = Retries(),
+        *,
+        labels_may_wait: bool = False,
+    ) -> None:
+        """`load` turns a version's folder into a model, or raises ServingError.
+
+        `labels_may_wait`: a label that is not in use may point at a version that is not AVAILABLE.
+        """
         self._load = load
+        self._retries = retries
         self._configs: ModelConfigs = ()
-        self._labels: Mapping[str, Mapping[str, int]] = {}
+        self._labels = Labels(may_wait=labels_may_wait)
         self._versions: dict[str, dict[int, _Version[ModelT]]] = {}
+        self._wanted: dict[str, Mapping[int, Path]] = {}
         self._warnings: dict[str, str] = {}
+        self._control = threading.RLock()
+        """Held through loads, by whoever changes what is served."""
         self._lock = threading.Lock()
+        """Held for moments, by whoever reads or writes states."""
+        self._changed = threading.Condition(self._lock)
 
     def apply(self, configs: ModelConfigs) -> None:
         """Replaces the whole configuration; the next `poll` loads what is new in it.
@@ -101,22 +128,68 @@ class Servables(Generic[ModelT]):
           ServingError: FAILED_PRECONDITION, a label points at a version that is not
             AVAILABLE; the old configuration stays.
         """
-        for config in configs:
-            for version in config.labels.values():
-                if self._find_available(config.name, version) is None:
-                    raise failed_precondition(
-                        f"Request to assign label to version {version} of model {config.name}, "
-                        "which is not currently available for inference"
-                    )
-        self._configs = configs
-        self._labels = {config.name: config.labels for config in configs}
-        for name in self._versions.keys() - {config.name for config in configs}:
-            self._unload_unwanted(name, {})
+        with self._control:
+            self._labels.replace(
+                configs, lambda name, version: self._find_available(name, version) is not None
+            )
+            self._configs = configs
+            for name in self._versions.keys() - {config.name for config in configs}:
+                self._wanted.pop(name, None)
+                self._drop_unloaded(name, {})
+                self._unload_unwanted(name, {})
 
     def poll(self) -> None:
         """Compares the file system with what is loaded; loads and unloads the difference."""
-        for config in self._configs:
-            self._poll_servable(config)
+        with self._control:
+            for config in self._configs:
+                self._discover(config)
+            self.load_due()
+
+    def load_due(self) -> None:
+        """Loads what was discovered and not loaded yet, and what is to be tried again by now."""
+        with self._control:
+            for name, wanted in self._wanted.items():
+                for version in sorted(wanted, reverse=True):
+                    entry = self._versions[name][version]
+                    if entry.state is State.START or (
+                        entry.waits_for_retry and time.monotonic() >= entry.retry_at
+                    ):
+                        self._try_load(entry)
+                        # Between two loads, so that the swap never holds more than it has to.
+                        self._unload_unwanted(name, wanted)
+                self._unload_unwanted(name, wanted)
+
+    def next_retry_at(self) -> float | None:
+        """When `load_due` has something to do, on the monotonic clock; None for never."""
+        with self._lock:
+            return min(
+                (entry.retry_at for entry in self._entries() if entry.waits_for_retry),
+                default=None,
+            )
+
+    def wait_until_loaded(self, names: Collection[str], is_waiting: Callable[[], bool]) -> None:
+        """Returns once each servable answers.
+
+        Raises:
+          ServingError: UNKNOWN, all versions of one have failed, or `is_waiting`, asked now and
+            then, says that nobody waits any more.
+        """
+        with self._changed:
+            while missing := [name for name in names if not self._find_available(name, None)]:
+                failed = [
+                    entry
+                    for name in missing
+                    if (entries := self._versions.get(name))
+                    and all(entry.state is State.END for entry in entries.values())
+                    for entry in entries.values()
+                ]
+                if failed or not is_waiting():
+                    reasons = "".join(f"{{{e} due to error: {e.error}}}, " for e in failed)
+                    raise ServingError(
+                        grpc.StatusCode.UNKNOWN,
+                        f"{len(missing)} model(s) did not become available: {{{reasons}}}",
+                    )
+                self._changed.wait(_PATIENCE_S)
 
     @contextlib.contextmanager
     def use(
@@ -131,9 +204,7 @@ class Servables(Generic[ModelT]):
             label is unknown.
         """
         if label is not None:
-            version = self._labels.get(name, {}).get(label)
-            if version is None:
-                raise invalid_argument(f"Unrecognized servable version label: {label}")
+            version = self._labels.version_of(name, label)
         with self._lock:
             entry = self._find_available(name, version)
             if entry is None or entry.model is None:
@@ -170,6 +241,10 @@ class Servables(Generic[ModelT]):
         """Unloads everything; versions in use are freed by their last call."""
         self.apply(())
 
+    def _entries(self) -> Iterator[_Version[ModelT]]:
+        for entries in self._versions.values():
+            yield from entries.values()
+
     def _find_available(self, name: str, version: int | None) -> _Version[ModelT] | None:
         entries = self._versions.get(name, {})
         if version is not None:
@@ -178,7 +253,7 @@ class Servables(Generic[ModelT]):
         available = [e for e in entries.values() if e.state is State.AVAILABLE]
         return max(available, key=lambda entry: entry.number, default=None)
 
-    def _poll_servable(self, config: ModelConfig) -> None:
+    def _discover(self, config: ModelConfig) -> None:
         try:
             found = discover_versions(config.name, config.base_path)
         except ServingError as error:
@@ -190,51 +265,70 @@ class Servables(Generic[ModelT]):
             config.name,
             missing_versions_warning(config.name, config.base_path, config.policy, wanted),
         )
-        for version in sorted(wanted, reverse=True):
-            self._load_if_due(config.name, version, wanted[version])
-            # Between two loads, so that the swap never holds more than it has to.
-            self._unload_unwanted(config.name, wanted)
-        self._unload_unwanted(config.name, wanted)
+        self._wanted[config.name] = wanted
+        self._drop_unloaded(config.name, wanted)
+        for version, folder in wanted.items():
+            self._want(config.name, version, folder)
 
     def _warn_once(self, name: str, warning: str) -> None:
         if warning and self._warnings.get(name) != warning:
             _log.warning("%s", warning)
         self._warnings[name] = warning
 
-    def _load_if_due(self, name: str, version: int, folder: Path) -> None:
-        old = self._versions.get(name, {}).get(version)
-        if old is not None and old.state is not State.END:
-            return
-        files = _files_of(folder)
-        retry = old.retry if old is not None else None
-        if retry is not None and not retry.is_due(files):
-            return
-        entry: _Version[ModelT] = _Version(name, version)
-        with self._lock:
-            self._versions.setdefault(name, {})[version] = entry
-        _log.info("Loading servable version %s from %s", entry, folder)
+    def _want(self, name: str, version: int, folder: Path) -> None:
+        """Makes sure that there is an entry to load; a failed one starts anew on other files."""
+        entry = self._versions.get(name, {}).get(version)
+        if entry is None or (entry.state is State.END and entry.error is None):
+            with self._lock:
+                entries = self._versions.setdefault(name, {})
+                entries[version] = _Version(name, version, folder)
+        elif entry.failed_files is not None and entry.failed_files != _files_of(folder):
+            with self._lock:
+                entry.folder = folder
+                entry.forget_failures()
+
+    def _drop_unloaded(self, name: str, wanted: Mapping[int, Path]) -> None:
+        """Ends the versions that are waiting to be loaded and are not wanted any more."""
+        for entry in list(self._versions.get(name, {}).values()):
+            waits = entry.state is State.START or entry.waits_for_retry
+            if waits and entry.number not in wanted:
+                self._set_state(entry, State.END, error=entry.error)
+
+    def _try_load(self, entry: _Version[ModelT]) -> None:
+        files = _files_of(entry.folder)
+        _log.info("Loading servable version %s from %s", entry, entry.folder)
         self._set_state(entry, State.LOADING)
         started = time.monotonic()
         try:
-            model = self._load(folder)
+            model = self._load(entry.folder)
         except ServingError as error:
-            wait_s = FIRST_RETRY_S
-            if retry is not None and retry.files == files:
-                wait_s = min(2 * retry.wait_s, LONGEST_RETRY_S)
-            _log.error(
-                "Loading servable version %s failed: %s; next try in %.0f s, or when its files "
-                "change",
-                entry,
-                " ".join(str(error).split()),
-                wait_s,
-            )
-            entry.retry = _Retry(files, wait_s, time.monotonic() + wait_s)
-            self._set_state(entry, State.END, error=error)
+            self._note_failure(entry, error, files)
             return
+        entry.n_failures, entry.failed_files = 0, None
         self._set_state(entry, State.AVAILABLE, model=model)
         _log.info(
             "Successfully loaded servable version %s in %.3f s", entry, time.monotonic() - started
         )
+
+    def _note_failure(
+        self, entry: _Version[ModelT], error: ServingError, files: frozenset[tuple[str, int, int]]
+    ) -> None:
+        entry.failed_files = files
+        entry.n_failures += 1
+        wait_s = max(self._retries.interval_s, 0.0)
+        is_over = entry.n_failures > self._retries.n_max
+        _log.error(
+            "Loading servable version %s failed: %s; %s",
+            entry,
+            " ".join(str(error).split()),
+            "not tried again until its files change"
+            if is_over
+            else f"retry {entry.n_failures} of {self._retries.n_max} in {wait_s:g} s",
+        )
+        if is_over:
+            self._set_state(entry, State.END, error=error)
+        else:
+            entry.retry_at = time.monotonic() + wait_s
 
     def _set_state(
         self,
@@ -243,8 +337,9 @@ class Servables(Generic[ModelT]):
         model: ModelT | None = None,
         error: ServingError | None = None,
     ) -> None:
-        with self._lock:
+        with self._changed:
             entry.state, entry.model, entry.error = state, model, error
+            self._changed.notify_all()
 
     def _unload_unwanted(self, name: str, wanted: Mapping[int, Path]) -> None:
         """Unloads what the policy no longer names, but never the last version that answers."""

@@ -6,6 +6,7 @@ import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import grpc
@@ -19,7 +20,6 @@ from serving.tensors import TensorError, decode_tensor
 
 _log = logging.getLogger(__name__)
 
-_TAGS = ("serve",)
 DEFAULT_SIGNATURE = "serving_default"
 _INTERNAL_SIGNATURES = ("__saved_model_init_op", "__saved_model_train_op")
 _MAX_CALLABLES = 64
@@ -28,32 +28,66 @@ _MAX_CALLABLES = 64
 _STATUS_CODES = {code.value[0]: code for code in grpc.StatusCode}
 
 
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One run of a signature: which tensors go in, with what values, and which come out."""
+
+    signature: str
+    feeds: tuple[str, ...]
+    """Names of the input tensors, sorted."""
+    fetches: tuple[str, ...]
+    values: Sequence[np.ndarray]
+    """One for each of `feeds`."""
+    timeout_ms: int = 0
+    """After this many milliseconds the run ends with DEADLINE_EXCEEDED; 0 is no limit."""
+
+
+Runner = Callable[[Call], list[np.ndarray]]
+"""Runs a call, alone or with others; one array or scalar for each of its fetches."""
+
+
 class LoadedModel:
     """A SavedModel that answers calls; safe for use by many threads."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        tags: Sequence[str] = ("serve",),
+        session_config: config_pb2.ConfigProto | None = None,
+    ) -> None:
         """Loads the graph, variables and tables of `folder`.
 
         Raises:
           ServingError: it is no SavedModel that can be served here.
         """
         graph = tf.Graph()
-        self._session = tf.compat.v1.Session(
-            graph=graph, config=config_pb2.ConfigProto(allow_soft_placement=True)
-        )
+        config = config_pb2.ConfigProto(allow_soft_placement=True)
+        if session_config is not None:
+            config.MergeFrom(session_config)
+        self._session = tf.compat.v1.Session(graph=graph, config=config)
         try:
             with graph.as_default():
-                meta_graph = tf.compat.v1.saved_model.load(self._session, _TAGS, str(folder))
+                meta_graph = tf.compat.v1.saved_model.load(self._session, tags, str(folder))
         # A folder may be broken in any way; whatever its reading raises is reported as its state.
         except Exception as error:
             self._session.close()
             raise _load_error(error) from error
-        self._signatures = {
+        self.all_signatures: Mapping[str, meta_graph_pb2.SignatureDef] = dict(
+            meta_graph.signature_def
+        )
+        """As the file has them, TensorFlow's internal ones included."""
+        self.signatures = {
             name: signature
-            for name, signature in meta_graph.signature_def.items()
+            for name, signature in self.all_signatures.items()
             if name not in _INTERNAL_SIGNATURES
         }
-        self._callables: OrderedDict[tuple[str, ...], Callable[..., list[object]]] = OrderedDict()
+        """Those that may be called."""
+        self.runner: Runner = self.run
+        """What calls go through; may be replaced before the first call."""
+        self._callables: OrderedDict[tuple[object, ...], Callable[..., list[np.ndarray]]] = (
+            OrderedDict()
+        )
         self._callables_lock = threading.Lock()
 
     def predict(
@@ -61,48 +95,72 @@ class LoadedModel:
         signature_name: str,
         inputs: Mapping[str, tensor_pb2.TensorProto],
         output_filter: Sequence[str],
-    ) -> dict[str, object]:
+        timeout_ms: int = 0,
+    ) -> dict[str, np.ndarray]:
         """{alias: array or scalar} of the outputs asked for; all outputs if none is named.
 
         Raises:
           ServingError: with the codes and texts of TensorFlow Serving.
         """
         name = signature_name or DEFAULT_SIGNATURE
-        signature = self._signatures.get(name)
+        signature = self.signatures.get(name)
         if signature is None:
             raise failed_precondition(f'Serving signature key "{name}" not found.')
         feeds = _feeds(signature, inputs)
         aliases = _output_aliases(signature, output_filter)
-        fetches = [signature.outputs[alias].name for alias in aliases]
+        names = tuple(sorted(feeds))
+        values = self.runner(
+            Call(
+                signature=name,
+                feeds=names,
+                fetches=tuple(signature.outputs[alias].name for alias in aliases),
+                values=[feeds[feed] for feed in names],
+                timeout_ms=timeout_ms,
+            )
+        )
+        return dict(zip(aliases, values, strict=True))
+
+    def run(self, call: Call) -> list[np.ndarray]:
+        """Runs one call by itself.
+
+        Raises:
+          ServingError: the model refused it, or its time is up.
+        """
         try:
-            run = self._callable(name, sorted(feeds), fetches)
-            values = run(*(feeds[feed] for feed in sorted(feeds)))
+            return self._callable(call)(*call.values)
         except tf.errors.OpError as error:
             raise ServingError(_STATUS_CODES[error.error_code], error.message) from error
-        return dict(zip(aliases, values, strict=True))
 
     def close(self) -> None:
         """Frees the session; no call may be running, for it would be cancelled."""
+        # It may be bound to this object, which must not keep the session alive.
+        self.runner = _closed
         self._callables.clear()
         self._session.close()
 
-    def _callable(
-        self, signature_name: str, feeds: list[str], fetches: list[str]
-    ) -> Callable[..., list[object]]:
-        key = (signature_name, *fetches)
+    def _callable(self, call: Call) -> Callable[..., list[np.ndarray]]:
+        key = (call.feeds, call.fetches, call.timeout_ms)
         with self._callables_lock:
             run = self._callables.get(key)
             if run is None:
                 # Session.run and the public make_callable convert dtypes silently, check shapes
                 # that the C++ server does not check, and take eight times as long as this handle.
                 run = self._session._make_callable_from_options(  # noqa: SLF001
-                    config_pb2.CallableOptions(feed=feeds, fetch=fetches)
+                    config_pb2.CallableOptions(
+                        feed=call.feeds,
+                        fetch=call.fetches,
+                        run_options=config_pb2.RunOptions(timeout_in_ms=call.timeout_ms),
+                    )
                 )
                 self._callables[key] = run
                 if len(self._callables) > _MAX_CALLABLES:
                     self._callables.popitem(last=False)
             self._callables.move_to_end(key)
         return run
+
+
+def _closed(_call: Call) -> list[np.ndarray]:
+    raise failed_precondition("the model is unloaded")
 
 
 def _joined(names: Collection[str]) -> str:

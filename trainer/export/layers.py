@@ -11,6 +11,9 @@ import tensorflow as tf
 from serving.contract import K_MAX, YEAR_UNSET
 from trainer.models.towers import RatingTowers, RetrievalTowers
 
+NO_SPREAD = 1e-4
+"""float32 carries seven digits: what is left of a smaller relative spread can't be compared."""
+
 
 class IdTable(tf.Module):
     """String ids to dense indexes; n_ids stands for unknown and for padding."""
@@ -104,12 +107,14 @@ class RatingTower(tf.Module):
         Args:
           user_id: [B] string.
           movies: [B, H] history indexes; ratings: [B, H]. Read for users whom training did not
-            see: a bias that shrinks to 0 with few ratings.
+            see: a bias that shrinks to 0 with few ratings. A rating that is no finite number
+            does not count.
         """
         user = self._users.indexes(user_id)
-        known = tf.cast(movies < self._n_movies, tf.float32)
-        residuals = known * (ratings - self._mean - tf.gather(self._item_bias_rows, movies))
-        n_rated = tf.reduce_sum(known, axis=1)
+        rated = (movies < self._n_movies) & tf.math.is_finite(ratings)
+        residuals = ratings - self._mean - tf.gather(self._item_bias_rows, movies)
+        residuals = tf.where(rated, residuals, 0.0)
+        n_rated = tf.reduce_sum(tf.cast(rated, tf.float32), axis=1)
         folded = tf.reduce_sum(residuals, axis=1) / (n_rated + self._fold_in_strength)
         stored = tf.gather(self._user_bias, user)
         bias = tf.where(user < self._users.n_ids, stored, folded)
@@ -141,16 +146,20 @@ class CatalogueFilter(tf.Module):
         self, genres_any: tf.Tensor, genres_all: tf.Tensor, genres_none: tf.Tensor, years: tf.Tensor
     ) -> tf.Tensor:
         """[B, N] bool of [B, W] masks (0 = no wish) and [B, 2] inclusive years."""
-        words = self._genre_words[None]
-        any_hit = tf.reduce_any(tf.bitwise.bitwise_and(words, genres_any[:, None]) != 0, axis=2)
         any_wish = tf.reduce_any(genres_any != 0, axis=1, keepdims=True)
-        wanted = genres_all[:, None]
-        all_hit = tf.reduce_all(tf.bitwise.bitwise_and(words, wanted) == wanted, axis=2)
-        none_hit = tf.reduce_any(tf.bitwise.bitwise_and(words, genres_none[:, None]) != 0, axis=2)
+        any_hit = _meet(self._genre_words, genres_any)
+        all_hit = ~_meet(tf.bitwise.invert(self._genre_words), genres_all)
+        none_hit = _meet(self._genre_words, genres_none)
         first, last = years[:, :1], years[:, 1:]
         bounded = (first != YEAR_UNSET[0]) | (last != YEAR_UNSET[1])
         inside = (self._years > 0) & (self._years >= first) & (self._years <= last)
         return (any_hit | ~any_wish) & all_hit & ~none_hit & (inside | ~bounded)
+
+
+def _meet(genre_words: tf.Tensor, masks: tf.Tensor) -> tf.Tensor:
+    """[B, N] whether [N, W] words and [B, W] masks share a bit."""
+    shared = tf.bitwise.bitwise_and(genre_words, masks[:, None])
+    return tf.reduce_any(shared != 0, axis=2)
 
 
 def without(allowed: tf.Tensor, movies: tf.Tensor) -> tf.Tensor:
@@ -175,13 +184,21 @@ def top_movies(key: tf.Tensor, allowed: tf.Tensor, k: int) -> tuple[tf.Tensor, t
 
 
 def z_scores(values: tf.Tensor, valid: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """[B, C] standardised over the valid entries of each row, and [B, 2] mean and deviation."""
+    """[B, C] standardised over the valid entries of each row, and [B, 2] mean and deviation.
+
+    Values whose deviation is below NO_SPREAD of their size are equal: all 0, deviation 0.
+    """
     mask = tf.cast(valid, values.dtype)
     count = tf.maximum(tf.reduce_sum(mask, axis=1, keepdims=True), 1)
     mean = tf.reduce_sum(values * mask, axis=1, keepdims=True) / count
     variance = tf.reduce_sum(mask * (values - mean) ** 2, axis=1, keepdims=True) / count
     deviation = tf.sqrt(variance)
-    return (values - mean) / (deviation + 1e-6), tf.concat([mean, deviation], axis=1)
+    size = tf.reduce_max(tf.abs(values) * mask, axis=1, keepdims=True)
+    # Divided by a deviation that is rounding alone, equal values would differ by their last bits.
+    spread = deviation > NO_SPREAD * size
+    standardised = tf.where(spread, (values - mean) / (deviation + 1e-6), 0.0)
+    deviation = tf.where(spread, deviation, 0.0)
+    return standardised, tf.concat([mean, deviation], axis=1)
 
 
 def pad_columns(values: tf.Tensor, n_columns: int = K_MAX) -> tf.Tensor:

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from serving.contract import (
@@ -37,6 +36,7 @@ from trainer.datasets import Col, Dataset
 from trainer.export.ingredients import Ingredients
 from trainer.features.index import DenseIndex, Interactions
 from trainer.features.profiles import AGE_BOUNDS
+from trainer.split import Split
 
 HOLDOUT_USERS = 300
 """Users in the hold-out sample."""
@@ -135,15 +135,14 @@ def _users(dataset: Dataset) -> list[dict[str, Any]]:
     return [{**row, Col.AGE: int(row[Col.AGE])} for row in rows]
 
 
-def _holdout(
-    test: pd.DataFrame, index: DenseIndex, history: Interactions, seed: int
-) -> dict[str, Any]:
+def _holdout(split: Split, index: DenseIndex, history: Interactions, seed: int) -> dict[str, Any]:
+    test = split.test
     rated_most = np.argsort(-popularity(history.movies, index.n_movies), kind="stable")
     users = np.unique(test[Col.USER].to_numpy(str))
     drawn = np.random.default_rng(seed).permutation(users)[:HOLDOUT_USERS]
     rows = dict(iter(test.groupby(Col.USER, sort=False)))
     return {
-        "protocol": "the newest ratings of each user, never trained on",
+        "protocol": f"test part of split {split.name!r}, never trained on",
         "popularity": [index.movie_ids[movie] for movie in rated_most],
         "users": [
             {
@@ -165,7 +164,7 @@ def write_snapshot(
     dataset: Dataset,
     index: DenseIndex,
     history: Interactions,
-    test: pd.DataFrame,
+    split: Split,
     parts: Ingredients,
     seed: int,
 ) -> None:
@@ -184,7 +183,7 @@ def write_snapshot(
             "segments": rankings.segments,
         },
     )
-    _write_json(folder / HOLDOUT_FILE, _holdout(test, index, history, seed))
+    _write_json(folder / HOLDOUT_FILE, _holdout(split, index, history, seed))
     np.savez(
         folder / HISTORIES_FILE,
         user_ids=np.array(index.user_ids, np.str_),

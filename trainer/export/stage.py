@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
 import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,6 +21,7 @@ import numpy as np
 import pandas as pd
 
 from serving.contract import (
+    BATCH_SIZES,
     CONTRACT_VERSION,
     FEATURES_PART,
     K_MAX,
@@ -29,14 +34,16 @@ from serving.contract import (
 )
 from trainer.datasets import Col, Dataset
 from trainer.export import golden
+from trainer.export.durable import write_durably
 from trainer.export.graphs import SERVABLES
-from trainer.export.release import write_durably
 from trainer.export.snapshot import write_snapshot
+from trainer.export.towers_file import write_towers
+from trainer.export.verify import UNVERIFIED_MANIFEST_FILE
+from trainer.export.warmup import Example, write_warmup
 from trainer.models import content, dot_bias, similarity
 from trainer.pipeline import Report, Trained, described
 from trainer.split import Split
 
-LARGEST_BATCH = 64
 VERIFY_TIMEOUT_S = 900
 
 
@@ -57,32 +64,75 @@ def stage(
       VerificationError: it does not reproduce in a clean process.
     """
     created = datetime.now(UTC)
-    release_id = f"{created:%Y%m%dT%H%M%S}-{uuid4().hex[:6]}"
-    folder = models.staging / release_id
-    folder.mkdir(parents=True)
-    try:
+    with new_staging(models, created) as folder:
         report("exporting SavedModels")
         manifest = _write(folder, dataset, split, trained, seed, created)
         report("verifying in a clean process")
-        figures = verify(folder, split.test)
-    except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
-    manifest = replace(manifest, metrics={**manifest.metrics, "test": figures})
+        manifest = complete(folder, manifest, split.test)
+    return folder.name, manifest
+
+
+@contextmanager
+def new_staging(models: ModelsDir, created: datetime) -> Iterator[Path]:
+    """A folder for a release that is being made; gone again if that fails."""
+    folder = models.staging / f"{created:%Y%m%dT%H%M%S}-{uuid4().hex[:6]}"
+    folder.mkdir(parents=True)
+    with _being_written(folder):
+        try:
+            yield folder
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+
+
+def complete(folder: Path, manifest: Manifest, test: pd.DataFrame | None = None) -> Manifest:
+    """Verifies a staged release in a clean process, and writes its manifest.
+
+    Args:
+      test: rows on which the exported artifact is scored; None keeps the figures there are.
+
+    Raises:
+      VerificationError: it does not reproduce.
+    """
+    unverified = folder / UNVERIFIED_MANIFEST_FILE
+    unverified.write_text(manifest.to_json(), encoding="utf-8")
+    figures = verify(folder, test)
+    if test is not None:
+        manifest = replace(manifest, metrics={**manifest.metrics, "test": figures})
     # With its manifest the staged release is complete: publish looks for nothing else.
     write_durably(folder / MANIFEST_FILE, manifest.to_json())
-    return release_id, manifest
+    unverified.unlink()
+    return manifest
+
+
+def write_extras(saved_model: Path, servable: str, examples: Sequence[Example]) -> None:
+    """Writes what a model server reads beside the SavedModel: merge hints and warm-up records."""
+    hints = saved_model / MODEL_HINTS_FILE
+    hints.parent.mkdir(exist_ok=True)
+    hints.write_text(json.dumps(merge_hints()) + "\n", encoding="utf-8")
+    write_warmup(saved_model, servable, examples)
+
+
+@contextmanager
+def _being_written(folder: Path) -> Iterator[None]:
+    """Tells `gc` that this process still writes the folder; a killed one tells it no longer."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _write(
     folder: Path, dataset: Dataset, split: Split, trained: Trained, seed: int, created: datetime
 ) -> Manifest:
     servables = {name: servable(trained.ingredients) for name, servable in SERVABLES.items()}
+    examples = golden.example_inputs(dataset, trained.index, trained.history)
     for name, servable in servables.items():
         servable.save(str(folder / name))
-        hints = folder / name / MODEL_HINTS_FILE
-        hints.parent.mkdir(exist_ok=True)
-        hints.write_text(json.dumps(merge_hints()) + "\n", encoding="utf-8")
+        write_extras(folder / name, name, examples)
+    write_towers(folder / "recommend", trained.ingredients)
     features = folder / FEATURES_PART
     features.mkdir()
     write_snapshot(
@@ -90,14 +140,13 @@ def _write(
         dataset,
         trained.index,
         trained.history,
-        split.test,
+        split,
         trained.ingredients,
         seed,
     )
-    examples = golden.example_inputs(dataset, trained.index, trained.history)
     lengths = np.bincount(trained.history.users)
     parts = trained.ingredients
-    manifest = Manifest(
+    return Manifest(
         contract_version=CONTRACT_VERSION,
         release_version=0,
         created_at=created.isoformat(timespec="seconds"),
@@ -129,22 +178,20 @@ def _write(
         parts={name: list_files(folder / name) for name in (*servables, FEATURES_PART)},
         golden_requests=golden.record(servables, examples),
     )
-    (folder / MANIFEST_FILE).write_text(manifest.to_json(), encoding="utf-8")
-    return manifest
 
 
 def merge_hints() -> dict[str, Any]:
     """What a model server may do with queued calls of our servables."""
     return {
         "merge_calls": True,
-        "largest_batch": LARGEST_BATCH,
+        "largest_batch": BATCH_SIZES[-1],
         "width_buckets": list(WIDTH_BUCKETS),
         "padding": {"string": "", "float32": 0.0, "int64": 0},
         "ranked_columns": K_MAX,
     }
 
 
-def verify(staged: Path, test: pd.DataFrame) -> dict[str, float]:
+def verify(staged: Path, test: pd.DataFrame | None) -> dict[str, float]:
     """Runs trainer.export.verify on a staged release in a process of its own.
 
     Returns:
@@ -155,7 +202,7 @@ def verify(staged: Path, test: pd.DataFrame) -> dict[str, float]:
     """
     command = [sys.executable, "-m", "trainer.export.verify", str(staged)]
     with tempfile.TemporaryDirectory() as scratch:
-        if not test.empty:
+        if test is not None and not test.empty:
             rows = Path(scratch) / "held_out.npz"
             np.savez(
                 rows,

@@ -21,7 +21,7 @@ from tensorflow.python.framework import op_def_registry
 
 from serving.contract import (
     DEFAULT_SIGNATURE,
-    MANIFEST_FILE,
+    OPTIONAL_SERVABLES,
     SIGNATURES,
     YEAR_UNSET,
     GoldenRequest,
@@ -30,10 +30,17 @@ from serving.contract import (
     genre_words,
     golden_differences,
     read_manifest,
+    signatures_of,
     verify_part,
 )
 from trainer import metrics
-from trainer.export.golden import to_tensors
+from trainer.export.golden import ask, to_tensors
+from trainer.export.scann_index import scann_ops
+from trainer.export.verify_index import index_problems
+from trainer.export.warmup import warmup_problems
+
+UNVERIFIED_MANIFEST_FILE = "manifest.unverified.json"
+"""The manifest until the verification is through: `publish` does not see it."""
 
 BATCH_SIZES = (1, 7, 64)
 EVALUATION_BATCH = 64
@@ -64,7 +71,7 @@ def foreign_ops(saved_model: Path) -> list[str]:
 
 def signature_problems(servable: str, loaded: Any) -> Iterator[str]:
     """How the loaded signatures differ from the contract."""
-    for signature, definition in SIGNATURES[servable].items():
+    for signature, definition in signatures_of(servable).items():
         where = f"{servable}/{signature}"
         if signature not in loaded.signatures:
             yield f"{where}: missing"
@@ -87,49 +94,44 @@ def _tensor_problems(
         tensor = found[name]
         if tensor.dtype != _DTYPES[definition.dtype]:
             yield f"{where} {name} is {tensor.dtype.name}, the contract says {definition.dtype}"
-        rank = tensor.shape.rank
-        if rank is not None and rank != len(definition.dims):
-            yield f"{where} {name} has rank {rank}, the contract says {len(definition.dims)}"
-
-
-def ask(loaded: Mapping[str, Any], servable: str, signature: str, inputs: Any) -> dict[str, Any]:
-    """Outputs as nested lists, strings as str."""
-    function = loaded[servable].signatures[signature]
-    answer = function(**to_tensors(servable, signature, inputs))
-    return {name: _plain(tensor.numpy()) for name, tensor in answer.items()}
-
-
-def _plain(values: np.ndarray) -> Any:
-    if values.dtype == object:
-        return np.char.decode(values.astype(bytes), "utf-8").tolist()
-    return values.tolist()
+        sizes = [dim if isinstance(dim, int) else None for dim in definition.dims]
+        if not tensor.shape.is_compatible_with(sizes):
+            dims = ", ".join(str(dim) for dim in definition.dims)
+            yield f"{where} {name} has shape {tensor.shape}, the contract says [{dims}]"
 
 
 def golden_problems(loaded: Mapping[str, Any], manifest: Manifest) -> Iterator[str]:
-    """Golden requests that do not reproduce, alone and repeated to each batch size."""
-    asked: set[tuple[str, str]] = set()
+    """Golden requests that do not reproduce, one by one and merged to each batch size."""
+    by_signature: dict[tuple[str, str], list[GoldenRequest]] = {}
     for golden in manifest.golden_requests:
-        yield from golden_differences(
-            golden, ask(loaded, golden.servable, golden.signature, golden.inputs)
-        )
-        if (golden.servable, golden.signature) not in asked:
-            asked.add((golden.servable, golden.signature))
-            for size in BATCH_SIZES:
-                repeated = _repeat(golden, size)
-                answer = ask(loaded, golden.servable, golden.signature, repeated.inputs)
-                yield from (
-                    f"batch of {size}: {difference}"
-                    for difference in golden_differences(repeated, answer)
-                )
+        by_signature.setdefault((golden.servable, golden.signature), []).append(golden)
+    for (servable, signature), requests in by_signature.items():
+        for golden in requests:
+            yield from golden_differences(golden, ask(loaded, servable, signature, golden.inputs))
+        for size in BATCH_SIZES:
+            merged = _merged(requests, size)
+            answer = ask(loaded, servable, signature, merged.inputs)
+            yield from (f"batch of {size}: {d}" for d in golden_differences(merged, answer))
 
 
-def _repeat(golden: GoldenRequest, size: int) -> GoldenRequest:
+def _merged(requests: list[GoldenRequest], size: int) -> GoldenRequest:
+    """`size` rows in turn from one-row requests, as a model server merges calls."""
+    rows = [requests[position % len(requests)] for position in range(size)]
+    first = rows[0]
     return GoldenRequest(
-        golden.servable,
-        golden.signature,
-        {name: value * size for name, value in golden.inputs.items()},
-        {name: value * size for name, value in golden.outputs.items()},
+        first.servable,
+        first.signature,
+        {name: _padded([row.inputs[name][0] for row in rows]) for name in first.inputs},
+        {name: [row.outputs[name][0] for row in rows] for name in first.outputs},
     )
+
+
+def _padded(rows: list[Any]) -> list[Any]:
+    """Short rows filled up with their own first element, which is neutral."""
+    if not isinstance(rows[0], list):
+        return rows
+    width = max(len(row) for row in rows)
+    return [row + row[:1] * (width - len(row)) for row in rows]
 
 
 def evaluate(
@@ -155,7 +157,7 @@ def evaluate(
         relevant.setdefault(user, set()).add(movie)
     asked = sorted(relevant)
     hits, n_relevant = [], []
-    histories = _histories(features)
+    histories = stored_histories(features)
     for start in range(0, len(asked), EVALUATION_BATCH):
         batch = asked[start : start + EVALUATION_BATCH]
         lists = _recommend(loaded["recommend"], manifest, batch, histories)
@@ -169,7 +171,8 @@ def evaluate(
     return figures
 
 
-def _histories(features: Path) -> dict[str, tuple[list[str], list[float]]]:
+def stored_histories(features: Path) -> dict[str, tuple[list[str], list[float]]]:
+    """{user_id: (movie ids, ratings)} of a snapshot, oldest first."""
     movies = json.loads((features / "movies.json").read_text(encoding="utf-8"))["movies"]
     movie_ids = np.array([movie["movie_id"] for movie in movies])
     stored = np.load(features / "histories.npz")
@@ -220,16 +223,35 @@ def main() -> int:
     parser.add_argument("--held-out", type=Path)
     options = parser.parse_args()
     staged: Path = options.staged
-    manifest = read_manifest(staged / MANIFEST_FILE)
+    manifest = read_manifest(staged / UNVERIFIED_MANIFEST_FILE)
     for part in manifest.parts:
         verify_part(manifest, part, staged / part)
-    problems, loaded = [], {}
-    for servable in SIGNATURES:
-        loaded[servable] = tf.saved_model.load(str(staged / servable))
-        problems += signature_problems(servable, loaded[servable])
-        problems += [f"{servable}: op {op} is not stock" for op in foreign_ops(staged / servable)]
+    # Before anything is loaded: a graph with an op that nobody registers can't be.
+    problems = [
+        f"{servable}: op {op} is not stock"
+        for servable in SIGNATURES
+        for op in foreign_ops(staged / servable)
+    ]
+    flavours = [name for name in OPTIONAL_SERVABLES if name in manifest.parts]
+    if flavours:
+        # Not before: from here on ScaNN's ops count as known.
+        scann_ops()
+        problems += [
+            f"{flavour}: op {op} is not known, even with ScaNN"
+            for flavour in flavours
+            for op in foreign_ops(staged / flavour)
+        ]
+    loaded: dict[str, Any] = {}
+    if not problems:
+        servables = (*SIGNATURES, *flavours)
+        loaded = {name: tf.saved_model.load(str(staged / name)) for name in servables}
+        for name, model in loaded.items():
+            problems += signature_problems(name, model)
+            problems += warmup_problems(name, staged / name, model)
     if not problems:
         problems += golden_problems(loaded, manifest)
+    if not problems and flavours:
+        problems += index_problems(loaded, manifest, stored_histories(staged / "features"))
     figures = {}
     if not problems and options.held_out:
         figures = evaluate(loaded, manifest, staged / "features", options.held_out)

@@ -14,6 +14,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from trainer.datasets import Col, Dataset
+from trainer.features.bags import Bag
 
 FIRST_YEAR = 1900
 LAST_YEAR = 2040
@@ -63,9 +64,9 @@ class MovieFeatures(tf.Module):
     def __init__(self, vocabulary: MovieVocabulary) -> None:
         super().__init__()
         self.vocabulary = vocabulary
-        self._genres = _column_of(vocabulary.genres)
-        self._words = _column_of(vocabulary.words)
-        self._tags = _column_of(vocabulary.tags)
+        self._genres = Bag(vocabulary.genres)
+        self._words = Bag(vocabulary.words)
+        self._tags = Bag(vocabulary.tags)
 
     def __call__(
         self, title: tf.Tensor, genres: tf.Tensor, year: tf.Tensor, tags: tf.Tensor
@@ -82,28 +83,18 @@ class MovieFeatures(tf.Module):
         return tf.concat(
             [
                 tf.ones_like(year, tf.float32)[:, None],
-                _unit_bag(self._genres, genres, len(self.vocabulary.genres)),
+                _unit(self._genres(genres)),
                 tf.one_hot(year_buckets(year), N_YEAR_BUCKETS),
-                _unit_bag(self._words, words, len(self.vocabulary.words)),
-                _unit_bag(self._tags, tags, len(self.vocabulary.tags)),
+                _unit(self._words(words)),
+                _unit(self._tags(tags)),
             ],
             axis=1,
         )
 
 
-def _column_of(words: tuple[str, ...]) -> tf.lookup.StaticHashTable:
-    # A table needs a key; "" is padding everywhere and falls outside the columns.
-    keys = tf.constant((*words, ""))
-    values = tf.range(len(words) + 1, dtype=tf.int64)
-    initializer = tf.lookup.KeyValueTensorInitializer(keys, values)
-    return tf.lookup.StaticHashTable(initializer, default_value=len(words))
-
-
-def _unit_bag(table: tf.lookup.StaticHashTable, words: tf.Tensor, n_columns: int) -> tf.Tensor:
-    """[B, n_columns]: 1 for each word present, scaled to unit length; zero when there is none."""
-    columns = table.lookup(words)
-    present = tf.reduce_max(tf.one_hot(columns, n_columns + 1), axis=1)[:, :n_columns]
-    return tf.math.divide_no_nan(present, tf.norm(present, axis=1, keepdims=True))
+def _unit(bag: tf.Tensor) -> tf.Tensor:
+    """[B, n] bags scaled to unit length; an empty one stays zero."""
+    return tf.math.divide_no_nan(bag, tf.norm(bag, axis=1, keepdims=True))
 
 
 def catalogue_rows(features: MovieFeatures, dataset: Dataset) -> NDArray[np.float32]:

@@ -12,6 +12,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from trainer.datasets import Col, Dataset
+from trainer.features.bags import Bag
 from trainer.features.index import DenseIndex, IndexArray
 
 AGE_BOUNDS = (0, 18, 25, 35, 45, 50, 56)
@@ -57,11 +58,7 @@ class ProfileFeatures(tf.Module):
     def __init__(self, vocabulary: ProfileVocabulary) -> None:
         super().__init__()
         self.vocabulary = vocabulary
-        keys = tf.constant((*vocabulary.tokens, ""))
-        values = tf.range(len(vocabulary.tokens) + 1, dtype=tf.int64)
-        self._columns = tf.lookup.StaticHashTable(
-            tf.lookup.KeyValueTensorInitializer(keys, values), len(vocabulary.tokens)
-        )
+        self._tokens = Bag(vocabulary.tokens)
 
     def __call__(self, profile: tf.Tensor) -> tf.Tensor:
         """Rows of [B, P] tokens; "" is padding, unknown tokens are ignored."""
@@ -70,10 +67,7 @@ class ProfileFeatures(tf.Module):
         age = tf.strings.to_number(tf.where(is_age, digits, "0"))
         bucket = tf.raw_ops.Bucketize(input=age, boundaries=[float(b) for b in AGE_BOUNDS[1:]])
         tokens = tf.where(is_age, tf.gather(tf.constant(AGE_TOKENS), bucket), profile)
-        n_columns = len(self.vocabulary.tokens)
-        one_hot = tf.one_hot(self._columns.lookup(tokens), n_columns + 1)
-        present = tf.reduce_max(one_hot, axis=1)[:, :n_columns]
-        return tf.concat([tf.ones_like(present[:, :1]), present], axis=1)
+        return tf.pad(self._tokens(tokens), [[0, 0], [1, 0]], constant_values=1.0)
 
 
 def favorite_genres(dataset: Dataset, histories: list[IndexArray]) -> list[tuple[str, ...]]:

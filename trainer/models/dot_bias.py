@@ -13,10 +13,11 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from trainer.fit import ProgressBar, seed_everything
+from trainer.fit import ProgressBar, clear_untrained, seed_everything, shuffled_batches
 from trainer.models.towers import RatingTowers
 
 NAME = "dot_bias"
+VALIDATION_BATCH = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,7 @@ class Config:
     """Hyper-parameters; chosen on ml-100k's validation part."""
 
     dim: int = 32
-    learning_rate: float = 0.005
+    learning_rate: float = 0.01
     batch_size: int = 1024
     l2_vectors: float = 0.1
     """Weight of the squared norm of the two vectors of a rating."""
@@ -47,11 +48,9 @@ class Ratings:
     ratings: NDArray[np.float32]
     """[n]"""
 
-    def batches(self, batch_size: int, shuffle_seed: int | None = None) -> tf.data.Dataset:
-        pairs = tf.data.Dataset.from_tensor_slices(((self.users, self.movies), self.ratings))
-        if shuffle_seed is not None:
-            pairs = pairs.shuffle(min(len(self.users), 200_000), seed=shuffle_seed)
-        return pairs.batch(batch_size).prefetch(2)
+    def columns(self) -> tuple[tuple[NDArray[np.int64], NDArray[np.int64]], NDArray[np.float32]]:
+        """Inputs and targets, nested as Keras takes them."""
+        return (self.users, self.movies), self.ratings
 
 
 class DotBias(tf.keras.Model):
@@ -71,6 +70,8 @@ class DotBias(tf.keras.Model):
         )
         self.user_bias = tf.keras.layers.Embedding(n_users, 1, embeddings_initializer="zeros")
         self.item_bias = tf.keras.layers.Embedding(n_movies, 1, embeddings_initializer="zeros")
+        for layer in (self.user_vectors, self.item_vectors, self.user_bias, self.item_bias):
+            layer.build(None)
 
     def call(self, inputs: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
         """[B] ratings, not clipped, of [B] user and [B] movie indexes."""
@@ -120,10 +121,13 @@ def fit(
       n_epochs: fits exactly so many epochs instead, for the final fit on all rows.
 
     Returns:
-      The model and the validation RMSE after each epoch (empty without `validation`).
+      The model, zero for users and movies without a row, and the validation RMSE after each
+      epoch (empty without `validation`).
     """
     seed_everything(config.seed)
     model = DotBias(n_users, n_movies, float(train.ratings.mean()), config)
+    clear_untrained(model.user_vectors, train.users)
+    clear_untrained(model.item_vectors, train.movies)
     rmse = tf.keras.metrics.RootMeanSquaredError("rmse")
     model.compile(tf.keras.optimizers.Adam(config.learning_rate), loss="mse", metrics=[rmse])
     epochs = n_epochs or config.max_epochs
@@ -134,11 +138,13 @@ def fit(
                 "val_rmse", mode="min", patience=config.patience, restore_best_weights=True
             )
         )
-    history = model.fit(
-        train.batches(config.batch_size, shuffle_seed=config.seed),
-        validation_data=validation.batches(4096) if validation else None,
-        epochs=epochs,
-        verbose=0,
-        callbacks=[*callbacks, ProgressBar(NAME, epochs, "val_rmse" if validation else "rmse")],
-    )
+    with ProgressBar(NAME, epochs, "val_rmse" if validation else "rmse") as bar:
+        history = model.fit(
+            shuffled_batches(train.columns(), config.batch_size, config.seed),
+            validation_data=validation.columns() if validation else None,
+            validation_batch_size=VALIDATION_BATCH,
+            epochs=epochs,
+            verbose=0,
+            callbacks=[*callbacks, bar],
+        )
     return model, history.history.get("val_rmse", [])

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
-from scipy.sparse.linalg import svds
 
 from trainer.features.index import IndexArray
+from trainer.models.svd import top_right_singular
 from trainer.models.towers import RetrievalTowers
 
 NAME = "linear_sequence"
@@ -66,8 +66,8 @@ def fit(histories: list[IndexArray], n_movies: int, config: Config) -> Retrieval
     np.fill_diagonal(item_item, 0)
 
     scores = recent @ item_item
-    dim = min(config.dim, min(scores.shape) - 1)
-    _, _, right = svds(scores, k=dim, random_state=0)
+    _, right = top_right_singular(scores, config.dim)
+    dim = len(right)
     item_vectors = np.zeros((n_movies, dim + 1), np.float32)
     history_vectors = np.zeros((n_movies, dim + 1), np.float32)
     item_vectors[core, :dim] = right.T

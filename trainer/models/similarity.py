@@ -13,11 +13,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
-from scipy.sparse.linalg import svds
 
 from trainer.features.index import Interactions
+from trainer.models.svd import top_right_singular
 
-NAME = "rating_svd"
+NAME = "similarity"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +45,7 @@ def fit(rows: Interactions, n_users: int, n_movies: int, config: Config) -> Simi
     sums = np.bincount(rows.users, weights=rows.ratings, minlength=n_users)
     centred = rows.ratings - (sums / np.maximum(counts, 1))[rows.users]
     matrix = csr_array((centred, (rows.users, rows.movies)), shape=(n_users, n_movies))
-    dim = min(config.dim, min(matrix.shape) - 1)
-    _, singular, right = svds(matrix.astype(np.float64), k=dim, random_state=0)
+    singular, right = top_right_singular(matrix.astype(np.float64), config.dim)
     n_ratings = np.bincount(rows.movies, minlength=n_movies)
     return Similarity(
         item_vectors=(right * singular[:, None]).T.astype(np.float32),

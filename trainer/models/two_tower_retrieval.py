@@ -20,7 +20,13 @@ import tensorflow as tf
 import tensorflow_recommenders as tfrs
 from numpy.typing import NDArray
 
-from trainer.fit import ProgressBar, ValidationFigure, seed_everything
+from trainer.fit import (
+    ProgressBar,
+    ValidationFigure,
+    clear_untrained,
+    seed_everything,
+    shuffled_batches,
+)
 from trainer.models.towers import RetrievalTowers
 
 NAME = "two_tower_retrieval"
@@ -31,10 +37,10 @@ class Config:
     """Hyper-parameters; chosen on ml-100k's validation part (per-user temporal split)."""
 
     dim: int = 32
-    max_age: int = 64
+    max_age: int = 32
     """History movies that the tower reads; older ones weigh 0."""
     learning_rate: float = 0.005
-    batch_size: int = 1024
+    batch_size: int = 512
     history_dropout: float = 0.3
     """Share of history movies dropped while training."""
     l2: float = 1e-3
@@ -62,6 +68,8 @@ class TwoTower(tfrs.Model):
             n_movies, config.dim, embeddings_initializer=normal(stddev=0.05, seed=config.seed + 1)
         )
         self.item_bias = tf.keras.layers.Embedding(n_movies, 1, embeddings_initializer="zeros")
+        for layer in (self.history_embedding, self.item_embedding, self.item_bias):
+            layer.build(None)
         ages = np.arange(config.max_age, dtype=np.float32)
         # A start that prefers the newest movies; the fit moves every age's weight freely.
         self.age_weights = tf.Variable(0.1 + np.exp(-ages / 5), name="age_weights")
@@ -159,19 +167,15 @@ def fit(
       n_epochs: fits exactly so many epochs instead, for the final fit on all rows.
 
     Returns:
-      The model and the figure after each epoch (empty without `measure`).
+      The model and the figure after each epoch (empty without `measure`). The item vector of a
+      movie that is nobody's second or later rating is zero: it was never a positive.
     """
     seed_everything(config.seed)
     model = TwoTower(n_movies, config)
     model.compile(optimizer=tf.keras.optimizers.Adam(config.learning_rate))
     pairs = training_pairs(histories, n_movies, config)
-    n_pairs = len(pairs["movie"])
-    batches = (
-        tf.data.Dataset.from_tensor_slices(pairs)
-        .shuffle(min(n_pairs, 200_000), seed=config.seed)
-        .batch(config.batch_size)
-        .prefetch(2)
-    )
+    clear_untrained(model.history_embedding, pairs["history"])
+    clear_untrained(model.item_embedding, pairs["movie"])
     epochs = n_epochs or config.max_epochs
     callbacks: list[tf.keras.callbacks.Callback] = []
     figure = None
@@ -183,6 +187,7 @@ def fit(
                 "val_ndcg@10", mode="max", patience=config.patience, restore_best_weights=True
             ),
         ]
-    callbacks.append(ProgressBar(NAME, epochs, "val_ndcg@10" if measure else "loss"))
-    model.fit(batches, epochs=epochs, verbose=0, callbacks=callbacks)
+    batches = shuffled_batches(pairs, config.batch_size, config.seed)
+    with ProgressBar(NAME, epochs, "val_ndcg@10" if measure else "loss") as bar:
+        model.fit(batches, epochs=epochs, verbose=0, callbacks=[*callbacks, bar])
     return model, figure.values if figure else []

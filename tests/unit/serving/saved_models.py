@@ -62,6 +62,29 @@ def export_count(folder: Path) -> None:
     tf.saved_model.save(module, str(folder), signatures=module.serve)
 
 
+def export_total(folder: Path) -> None:
+    """TF2: serving_default {x: float [None, None]} -> {total: float []}; dimension 0 is no batch.
+
+    Also transposed {x: float [2, None]} -> {y: float [None, 2]}.
+    """
+
+    class Total(tf.Module):
+        @tf.function(input_signature=[tf.TensorSpec([None, None], tf.float32, name="x")])
+        def serve(self, x):
+            return {"total": tf.reduce_sum(x)}
+
+        @tf.function(input_signature=[tf.TensorSpec([2, None], tf.float32, name="x")])
+        def transposed(self, x):
+            return {"y": tf.transpose(x)}
+
+    module = Total()
+    tf.saved_model.save(
+        module,
+        str(folder),
+        signatures={"serving_default": module.serve, "transposed": module.transposed},
+    )
+
+
 def export_words(folder: Path) -> None:
     """TF2: strings and two signatures with different outputs.
 

@@ -7,7 +7,7 @@ import pytest
 from serving.errors import ServingError
 from serving.model_config import ModelConfig
 from serving.servables import lifecycle
-from serving.servables.lifecycle import Servables, State
+from serving.servables.lifecycle import Retries, Servables, State
 from serving.servables.versions import All, Latest, Specific
 
 
@@ -26,13 +26,15 @@ class Book:
 class Shelf:
     """A base path, and the order in which its books were loaded."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, retries: Retries, *, labels_may_wait: bool = False) -> None:
         self.root = root
         self.loads: list[str] = []
-        self.servables = Servables(self.load)
+        self.states_during_load: list[dict[int, State]] = []
+        self.servables = Servables(self.load, retries, labels_may_wait=labels_may_wait)
 
     def load(self, folder: Path) -> Book:
         self.loads.append(folder.name)
+        self.states_during_load.append(self.states())
         try:
             return Book((folder / "text").read_text())
         except FileNotFoundError as error:
@@ -57,7 +59,7 @@ class Shelf:
 
 @pytest.fixture
 def shelf(tmp_path):
-    return Shelf(tmp_path)
+    return Shelf(tmp_path, Retries(n_max=0))
 
 
 @pytest.fixture
@@ -134,28 +136,90 @@ def test_failed_load_leaves_the_old_version_answering(shelf, clock):
     assert (status.state, str(status.error)) == (State.END, "NOT_FOUND: no text in 2")
 
 
-def test_failed_load_is_retried_with_growing_pauses(shelf, clock):
-    """Without a change on disk the next tries come after 1, 2, 4, ... seconds, at most 60."""
+def test_failed_load_is_retried_as_often_as_allowed(tmp_path, clock):
+    """A failed version stays LOADING through its retries, each after the interval, then ENDs."""
+    shelf = Shelf(tmp_path, Retries(n_max=2, interval_s=60.0))
     (shelf.root / "2").mkdir()
     shelf.configure()
-    for wait_s in (1, 2, 4, 8, 16, 32, 60, 60):
-        tries = len(shelf.loads)
-        clock.now += wait_s - 0.5
-        shelf.servables.poll()
-        assert len(shelf.loads) == tries
+    for n_tries in (1, 2):
+        assert shelf.servables.next_retry_at() == clock.now + 60
+        clock.now += 59.5
+        shelf.servables.load_due()
+        assert len(shelf.loads) == n_tries
+        assert shelf.states() == {2: State.LOADING}
         clock.now += 0.5
-        shelf.servables.poll()
-        assert len(shelf.loads) == tries + 1
+        shelf.servables.load_due()
+        assert len(shelf.loads) == n_tries + 1
+    assert shelf.states() == {2: State.END}
+    assert shelf.servables.next_retry_at() is None
+    clock.now += 10_000
+    shelf.servables.poll()
+    assert len(shelf.loads) == 3
 
 
-def test_failed_load_is_retried_at_once_when_files_change(shelf, clock):
+def test_negative_retry_interval_does_not_wait(tmp_path, clock):
+    """The next try is due at once."""
+    shelf = Shelf(tmp_path, Retries(n_max=1, interval_s=-1.0))
+    (shelf.root / "2").mkdir()
+    shelf.configure()
+    shelf.servables.load_due()
+    assert shelf.loads == ["2", "2"]
+    assert shelf.states() == {2: State.END}
+
+
+@pytest.mark.parametrize("n_max", [0, 5])
+def test_failed_load_starts_anew_when_files_change(tmp_path, clock, n_max):
     """A completed folder is loaded at the next poll, and its error is forgotten."""
+    shelf = Shelf(tmp_path, Retries(n_max=n_max, interval_s=60.0))
     (shelf.root / "2").mkdir()
     shelf.configure()
     shelf.put(2)
     shelf.servables.poll()
     (status,) = shelf.servables.statuses("m", 2)
     assert (status.state, status.error) == (State.AVAILABLE, None)
+
+
+def test_version_that_is_not_wanted_any_more_is_not_retried(tmp_path, clock):
+    """Between two tries a version can be given up: it ENDs and is not tried again."""
+    shelf = Shelf(tmp_path, Retries(n_max=5, interval_s=1.0))
+    (shelf.root / "2").mkdir()
+    shelf.configure()
+    shelf.put(3)
+    shelf.servables.poll()
+    clock.now += 1
+    shelf.servables.load_due()
+    assert shelf.states() == {3: State.AVAILABLE, 2: State.END}
+    assert shelf.loads == ["2", "3"]
+
+
+def test_states_come_in_the_real_order(shelf):
+    """What waits for its turn is START, what is being read LOADING; the highest comes first."""
+    shelf.put(1)
+    shelf.put(2)
+    shelf.configure(All())
+    assert shelf.states_during_load == [
+        {2: State.LOADING, 1: State.START},
+        {2: State.AVAILABLE, 1: State.LOADING},
+    ]
+
+
+def test_wait_for_models_ends_with_them_or_with_their_failure(shelf):
+    """A reload that adds a model returns once it answers, and tells why it never will."""
+    shelf.put(1)
+    shelf.configure()
+    shelf.servables.wait_until_loaded(["m"], lambda: True)
+    (shelf.root / "text").mkdir()
+    broken = shelf.root / "broken"
+    (broken / "1").mkdir(parents=True)
+    shelf.servables.apply((ModelConfig("broken", broken),))
+    shelf.servables.poll()
+    with pytest.raises(
+        ServingError, match=r"^UNKNOWN: 1 model\(s\) did not become available: "
+    ) as e:
+        shelf.servables.wait_until_loaded(["broken"], lambda: True)
+    assert "{name: broken version: 1} due to error: NOT_FOUND: no text in 1" in e.value.message
+    with pytest.raises(ServingError, match="did not become available"):
+        shelf.servables.wait_until_loaded(["nobody"], lambda: False)
 
 
 def test_specific_versions_stay_side_by_side(shelf):
@@ -221,6 +285,24 @@ def test_label_of_an_unloaded_version_is_refused_as_a_whole(shelf):
     assert caught.value.code is grpc.StatusCode.FAILED_PRECONDITION
     shelf.servables.poll()
     assert shelf.states() == {1: State.AVAILABLE}
+
+
+def test_label_may_wait_for_its_version_where_that_is_allowed(tmp_path):
+    """With the flag a new label may name a missing version; one in use may not move to it."""
+    shelf = Shelf(tmp_path, Retries(n_max=0), labels_may_wait=True)
+    shelf.put(1)
+    shelf.configure(All(), stable=1, next=7)
+    with (
+        pytest.raises(ServingError, match=r"Servable not found for request: Specific\(m, 7\)"),
+        shelf.servables.use("m", label="next"),
+    ):
+        pass
+    with pytest.raises(ServingError, match="assign label to version 7 of model m"):
+        shelf.configure(All(), stable=7, next=7)
+    shelf.put(7)
+    shelf.servables.poll()
+    with shelf.servables.use("m", label="next") as (version, _):
+        assert version == 7
 
 
 def test_repeated_warning_is_logged_once(shelf, caplog):

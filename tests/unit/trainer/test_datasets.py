@@ -36,7 +36,7 @@ def test_tables_are_typed_and_in_file_order(small, layout, request):
     data = request.getfixturevalue(layout)(small)
 
     assert list(data.ratings.columns) == ["user_id", "movie_id", "rating", "timestamp"]
-    assert list(data.movies.columns) == ["movie_id", "title", "year", "genres"]
+    assert list(data.movies.columns) == ["movie_id", "title", "year", "genres", "tags"]
     assert list(data.users.columns) == ["user_id", "age", "gender", "occupation", "zip_code"]
     assert isinstance(data.ratings.index, pd.RangeIndex)
     assert data.ratings[Col.RATING].dtype == np.float32
@@ -74,12 +74,15 @@ def test_repairs_are_listed(small, load_grouplens, load_recbole):
     assert load_grouplens(small).repairs == (
         "Spaces around the title were removed (1 movies: 4).",
         "A mark such as (V) behind the year was removed (1 movies: 5).",
+        "No year behind the title: 0 (unknown) (1 movies: 6).",
+        "2 movies have no genre.",
         "1 titles repeat; they stay separate movies.",
     )
     assert load_recbole(small).repairs == (
         "Movie 5: release_year 'V' is no year, now 1995.",
         "Movie 6: release_year 'unkonwn' is no year, now 0 (unknown).",
         "Movie 6: title 'unkonwn' is now 'unknown'.",
+        "2 movies have no genre.",
         "1 titles repeat; they stay separate movies.",
     )
 

@@ -106,7 +106,7 @@ def test_rated_movie_and_user_without_a_row_are_added(small, layout, request):
     data = request.getfixturevalue(layout)(small)
 
     assert data.ratings.iloc[-1][Col.MOVIE] == "77"
-    assert data.movies.iloc[-1].tolist() == ["77", "", 0, ()]
+    assert data.movies.iloc[-1].tolist() == ["77", "", 0, (), ()]
     assert any("1 rated movie_ids have no row in" in repair for repair in data.repairs)
     assert data.movies[Col.YEAR].dtype == "int64"
 

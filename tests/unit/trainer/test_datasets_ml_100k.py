@@ -60,9 +60,14 @@ def test_known_rows(ml_100k: Dataset):
 
     assert ml_100k.ratings.iloc[0].tolist() == ["196", "242", 3.0, 881250949]
     assert ml_100k.users.iloc[0].tolist() == ["1", 24, "M", "technician", "85711"]
-    assert movies.loc["1"].tolist() == ["Toy Story", 1995, ("Animation", "Children's", "Comedy")]
-    assert movies.loc["267"].tolist() == ["unknown", 0, ()]
-    assert movies.loc["1373"].tolist() == ["Good Morning", 1971, ()]
+    assert movies.loc["1"].tolist() == [
+        "Toy Story",
+        1995,
+        ("Animation", "Children's", "Comedy"),
+        (),
+    ]
+    assert movies.loc["267"].tolist() == ["unknown", 0, (), ()]
+    assert movies.loc["1373"].tolist() == ["Good Morning", 1971, (), ()]
     assert movies.loc["1412", Col.TITLE] == ("Land Before Time III: The Time of the Great Giving")
     assert movies.loc["1412", Col.YEAR] == 1995
     assert movies.loc["6", Col.TITLE] == "Shanghai Triad (Yao a yao yao dao waipo qiao)"
@@ -89,5 +94,7 @@ def test_real_data_is_equal_in_both_layouts(recbole_zip: Path, tmp_path: Path):
     assert grouplens.repairs == (
         "Spaces around the title were removed (3 movies: 1128, 1201, 1635).",
         "A mark such as (V) behind the year was removed (1 movies: 1412).",
+        "No year behind the title: 0 (unknown) (1 movies: 267).",
+        "2 movies have no genre.",
         "22 titles repeat; they stay separate movies.",
     )

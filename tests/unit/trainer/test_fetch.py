@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 from rich.progress import Progress
 
-from trainer.datasets import DataError, fetch
-from trainer.datasets.fetch import cache_folder
+from trainer.datasets import DATASETS, DataError, fetch
+from trainer.datasets.fetch import SOURCES, cache_folder
 from trainer.datasets.sources import PublishedZip, SourceError, WheelFiles
 
 CONTENT = b"the archive"
@@ -46,6 +46,9 @@ class FakeSource:
 
     def fault(self, archive: Path) -> str | None:
         return None if archive.read_bytes() == CONTENT else "wrong checksum"
+
+    def record(self, archive: Path) -> None:
+        """Nothing."""
 
 
 def test_second_fetch_comes_from_the_cache(tmp_path):
@@ -198,6 +201,50 @@ def test_published_zip(tmp_path, web):
     assert fetch("x", tmp_path, sources=[published(f"{web}/good")]).read_bytes() == CONTENT
     (tmp_path / "other").write_bytes(CONTENT + b"!")
     assert "MD5 is" in str(published("").fault(tmp_path / "other"))
+
+
+def zip_of(path: Path, **members: str) -> Path:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
+        for name, text in members.items():
+            archive.writestr(f"ml/{name}.csv", text)
+    return path
+
+
+def test_zip_without_a_published_checksum(tmp_path):
+    """Its files are checked by the zip itself; from the first time on its own SHA-256 holds."""
+    source = PublishedZip("GroupLens", "g.zip", "", members=("ratings.csv", "movies.csv"))
+    good = zip_of(tmp_path / "g.zip", ratings="1,2,3", movies="1,x")
+
+    assert source.fault(good) is None
+    source.record(good)
+    recorded = (tmp_path / "g.zip.sha256").read_text().strip()
+    assert recorded == hashlib.sha256(good.read_bytes()).hexdigest()
+    assert source.fault(good) is None
+
+    zip_of(good, ratings="1,2,4", movies="1,x")
+    assert f"recorded is {recorded}" in str(source.fault(good))
+
+
+def test_zip_without_a_published_checksum_that_is_not_whole(tmp_path):
+    """A file that is missing inside, a damaged one, or no zip at all is told."""
+    source = PublishedZip("GroupLens", "g.zip", "", members=("ratings.csv", "movies.csv"))
+
+    assert source.fault(zip_of(tmp_path / "a", ratings="1")) == "movies.csv is not inside"
+    damaged = zip_of(tmp_path / "b", ratings="1,2,3", movies="1,x")
+    damaged.write_bytes(damaged.read_bytes().replace(b"1,2,3", b"1,2,9", 1))
+    assert source.fault(damaged) == "ml/ratings.csv inside fails its checksum"
+    (tmp_path / "c").write_bytes(CONTENT)
+    assert "no zip" in str(source.fault(tmp_path / "c"))
+
+
+def test_every_known_data_set_can_be_fetched():
+    """Each name has a source; only latest-small, which changes, has no pinned checksum."""
+    assert set(SOURCES) == set(DATASETS)
+    zips = {name: sources[0] for name, sources in SOURCES.items()}
+    assert all(isinstance(source, PublishedZip) for source in zips.values())
+    assert [name for name, source in zips.items() if source.md5 is None] == ["ml-latest-small"]
+    assert all(source.url.endswith(f"/{name}.zip") for name, source in zips.items())
+    assert all(len(source.md5 or "0" * 32) == 32 for source in zips.values())
 
 
 def test_published_zip_errors(tmp_path, web):

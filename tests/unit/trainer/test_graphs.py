@@ -8,60 +8,18 @@ import tensorflow as tf
 
 from serving.contract import K_MAX, SIGNATURES, YEAR_UNSET
 from tests.oracle import final_order
+from tests.unit.trainer.served import (
+    GENRE_OF,
+    HISTORY,
+    MAX_AGE,
+    RATINGS,
+    WEIGHT,
+    YEARS,
+    ids_of,
+    make_ingredients,
+)
 from trainer.export.graphs import SERVABLES
 from trainer.export.ingredients import Ingredients
-from trainer.features.movies import MovieFeatures, MovieVocabulary
-from trainer.features.profiles import ProfileFeatures, ProfileVocabulary
-from trainer.models.content import ContentMaps
-from trainer.models.similarity import Similarity
-from trainer.models.towers import RatingTowers, RetrievalTowers
-
-N_MOVIES, N_USERS, DIM, RATING_DIM, SIMILAR_DIM, MAX_AGE = 350, 5, 7, 4, 6, 9
-WEIGHT = 0.3
-GENRE_OF = np.arange(N_MOVIES) % 3
-YEARS = np.where(np.arange(N_MOVIES) % 10 == 0, 0, 1900 + np.arange(N_MOVIES) % 100)
-
-
-def make_ingredients(n_movies: int = N_MOVIES) -> Ingredients:
-    rng = np.random.default_rng(7)
-
-    def random(*shape: int) -> np.ndarray:
-        return rng.normal(size=shape).astype(np.float32)
-
-    movie_features = MovieFeatures(MovieVocabulary(("Action", "Comedy"), ("night",), ()))
-    profile_features = ProfileFeatures(ProfileVocabulary(("age:25-34", "gender:F")))
-    n_columns = movie_features.vocabulary.n_features
-    return Ingredients(
-        movie_ids=tuple(f"m{i}" for i in range(n_movies)),
-        user_ids=tuple(f"u{i}" for i in range(N_USERS)),
-        genre_words=(1 << GENRE_OF[:n_movies]).astype(np.int64)[:, None],
-        years=YEARS[:n_movies],
-        rating_range=(1.0, 5.0),
-        retrieval=RetrievalTowers(
-            random(n_movies, DIM), random(n_movies, DIM), random(MAX_AGE), random(DIM)
-        ),
-        rating=RatingTowers(
-            3.5,
-            random(N_USERS),
-            random(N_USERS, RATING_DIM),
-            random(n_movies),
-            random(n_movies, RATING_DIM),
-            16.0,
-        ),
-        similarity=Similarity(
-            random(n_movies, SIMILAR_DIM), rng.uniform(size=n_movies).astype(np.float32)
-        ),
-        content=ContentMaps(
-            random(n_columns, DIM),
-            random(n_columns, RATING_DIM + 1),
-            random(n_columns, SIMILAR_DIM),
-            random(profile_features.vocabulary.n_features, DIM),
-        ),
-        content_vectors=random(n_movies, SIMILAR_DIM),
-        movie_features=movie_features,
-        profile_features=profile_features,
-        rating_weight=WEIGHT,
-    )
 
 
 @pytest.fixture(scope="module")
@@ -100,14 +58,6 @@ def recommend(servables, inputs, exclude=("",), masks=None, order=0) -> dict[str
         **(masks or no_masks()),
     )
     return {name: tensor.numpy() for name, tensor in answer.items()}
-
-
-def ids_of(row: np.ndarray) -> list[str]:
-    return [value.decode() for value in row]
-
-
-HISTORY = ["m3", "m17", "m200", "m5"]
-RATINGS = [5.0, 1.0, 3.0, 4.0]
 
 
 def oracle_vectors(parts, history=HISTORY):

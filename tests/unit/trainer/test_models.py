@@ -70,7 +70,9 @@ def test_two_tower_learns_the_checkerboard(world, two_tower):
 
 def test_two_tower_towers_equal_the_live_model(world, two_tower):
     """The plain arrays give the Keras towers' dot products."""
-    padded = two_tower_retrieval.pad_histories(world.histories, 64, world.index.n_movies)
+    padded = two_tower_retrieval.pad_histories(
+        world.histories, two_tower_retrieval.Config().max_age, world.index.n_movies
+    )
     live = two_tower.user_tower(padded).numpy() @ two_tower.towers().item_vectors.T
 
     np.testing.assert_allclose(two_tower.towers().scores(world.histories), live, atol=1e-5)
@@ -208,3 +210,32 @@ def test_ridge_has_a_free_intercept_and_honours_weights():
     solution = content.ridge(rows, targets, np.array([1, 1, 0], np.float32), penalty=1.0)
 
     np.testing.assert_allclose(solution[:, 0], [10, 0], atol=0.02)
+
+
+def test_ratings_that_are_all_alike_have_no_similarity():
+    """Nobody prefers anything, or there is one user: zero vectors, no error."""
+    users, movies = np.repeat(np.arange(4), 3), np.tile(np.arange(3), 4)
+    alike = Interactions(users, movies, np.full(12, 4.0, np.float32), np.arange(12))
+    alone = Interactions(np.zeros(3, np.int64), np.arange(3), np.arange(3.0), np.arange(3))
+    for rows, n_users in ((alike, 4), (alone, 1)):
+        found = similarity.fit(rows, n_users, 3, similarity.Config())
+        assert found.item_vectors.shape == (3, 1)
+        assert not found.item_vectors.any()
+
+
+def test_what_training_never_saw_starts_and_stays_at_zero():
+    """No random start is served: users and movies without rows, movies never next, histories."""
+    ratings = dot_bias.Ratings(
+        np.array([0, 0, 2]), np.array([1, 3, 1]), np.array([4, 2, 5], np.float32)
+    )
+    rating, _ = dot_bias.fit(ratings, 4, 5, dot_bias.Config(dim=2), n_epochs=2)
+    towers = rating.towers()
+    assert np.flatnonzero(towers.user_vectors.any(axis=1)).tolist() == [0, 2]
+    assert np.flatnonzero(towers.item_vectors.any(axis=1)).tolist() == [1, 3]
+
+    histories = [np.array([0, 1, 2]), np.array([3, 2])]
+    config = two_tower_retrieval.Config(dim=2)
+    model, _ = two_tower_retrieval.fit(histories, 5, config, n_epochs=2)
+    retrieval = model.towers()
+    assert np.flatnonzero(retrieval.item_vectors.any(axis=1)).tolist() == [1, 2]
+    assert np.flatnonzero(retrieval.history_vectors.any(axis=1)).tolist() == [0, 1, 3]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-import fcntl
+import errno
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,43 +14,13 @@ from serving.contract import (
     MANIFEST_FILE,
     REQUIRED_SERVABLES,
     ContractError,
-    Manifest,
     ModelsDir,
-    list_files,
     read_active,
     read_manifest,
 )
-from trainer.export.release import PublishError, publish
-
-PARTS = (*REQUIRED_SERVABLES, "features")
-
-
-def stage(models: ModelsDir, release_id: str, content: str = "weights") -> Path:
-    """A staged release whose parts hold one small file each."""
-    folder = models.staging / release_id
-    for part in PARTS:
-        (folder / part / "variables").mkdir(parents=True)
-        (folder / part / "variables" / "data").write_text(f"{content} of {part}")
-    manifest = Manifest(
-        contract_version=1,
-        release_version=0,
-        created_at="2026-01-01T00:00:00+00:00",
-        dataset={},
-        split={},
-        rating_range=(1.0, 5.0),
-        genres=("Drama",),
-        max_history=10,
-        vector_dim=4,
-        rating_dim=2,
-        rating_weight=0.1,
-        models={},
-        notes=(),
-        hyper_parameters={},
-        metrics={},
-        parts={part: list_files(folder / part) for part in PARTS},
-    )
-    (folder / MANIFEST_FILE).write_text(manifest.to_json())
-    return folder
+from tests.staged import PARTS, stage
+from trainer.export import release
+from trainer.export.release import PublishError, publish, rollback
 
 
 @pytest.fixture
@@ -129,14 +101,60 @@ def test_an_unknown_id_names_what_is_there(models):
 
 
 def test_two_publishers_at_once_are_told(models):
-    """The second one fails with a clear sentence and changes nothing."""
+    """While another process publishes, a second one ends with a clear sentence."""
     stage(models, "first")
-    with (models.root / ".publish.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        with pytest.raises(PublishError, match="another publish"):
-            publish(models)
+    program = (
+        "import sys; from pathlib import Path; from serving.contract import ModelsDir\n"
+        "from trainer.export.release import publishing\n"
+        "with publishing(ModelsDir(Path(sys.argv[1]))):\n"
+        "    print('locked', flush=True)\n"
+        "    sys.stdin.read()\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program, str(models.root)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as other:
+        assert other.stdout.readline() == "locked\n"
+        for command in (publish, rollback):
+            with pytest.raises(PublishError, match="another publish is under way"):
+                command(models)
+        other.communicate()
 
     assert publish(models) == 1
+
+
+def test_a_version_that_appears_meanwhile_is_left_alone(models, monkeypatch):
+    """Another writer's folder under the chosen number is neither replaced nor mixed with ours."""
+    stage(models, "first")
+    foreign = models.part("ranking", 1)
+    monkeypatch.setattr(release, "next_version", lambda _: 1)
+    foreign.mkdir(parents=True)
+
+    with pytest.raises(PublishError, match=r"place ranking/1.*exists already.*Nothing is lost"):
+        publish(models)
+
+    assert list(foreign.iterdir()) == []
+    assert read_active(models) is None
+    monkeypatch.undo()
+    assert publish(models) == 2
+
+
+def test_a_file_system_without_hard_links_gets_copies(models, monkeypatch):
+    """What is published then shares nothing with what was staged, and is the same."""
+    staged = stage(models, "first")
+    inode = (staged / "ranking" / "variables" / "data").stat().st_ino
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(Path, "hardlink_to", refuse)
+    publish(models)
+
+    data = models.part("ranking", 1) / "variables" / "data"
+    assert data.read_text() == "weights of ranking"
+    assert data.stat().st_ino != inode
 
 
 def test_a_corrupt_manifest_names_file_and_field(models):

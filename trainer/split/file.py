@@ -1,85 +1,20 @@
-"""Which ratings are learnt from, chosen on and tested on; the leakage rule lives here.
-
-The rule: models are fitted on `train`, choices are made on `validation`, and nothing but the
-final evaluation ever sees a row of `test`. A served user's history is `history`, never more.
-"""
+"""A split that somebody wrote down: user_id, movie_id, rating, timestamp and part of each row."""
 
 from __future__ import annotations
 
 import hashlib
 import warnings
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from trainer.datasets import Col, DataError
-
-PARTS: Final = ("train", "validation", "test")
-MIN_ROWS_TO_HOLD_OUT: Final = 5
-"""A user with fewer ratings keeps all of them for training."""
+from trainer.split.parts import PARTS, Split, cut
 
 _FILE_COLUMNS: Final = (Col.USER, Col.MOVIE, Col.RATING, Col.TIME, Col.PART)
-
-
-@dataclass(frozen=True, eq=False)
-class Split:
-    """Ratings in three disjoint parts, each in file order with the index of `ratings`."""
-
-    name: str
-    parameters: Mapping[str, Any]
-    """What makes the split again, for the manifest."""
-    train: pd.DataFrame
-    validation: pd.DataFrame
-    test: pd.DataFrame
-    unassigned: int = 0
-    """Ratings that belong to no part."""
-
-    @property
-    def history(self) -> pd.DataFrame:
-        """Train and validation: all that may be known of a user when test rows are asked for."""
-        return pd.concat([self.train, self.validation]).sort_index()
-
-    def counts(self) -> dict[str, int]:
-        """Rows by part."""
-        return {part: len(getattr(self, part)) for part in PARTS}
-
-
-def per_user_temporal(ratings: pd.DataFrame, test: float = 0.1, validation: float = 0.1) -> Split:
-    """Holds out each user's newest ratings, by (timestamp, file order).
-
-    Of a user with n ratings the last floor(test * n) are test and the floor(validation * n)
-    before them validation, each at least 1 where n >= 5 and 0 where n < 5. A fraction of 0
-    means an empty part. Every user keeps at least one rating in train.
-
-    Args:
-      ratings: the whole table of a `Dataset`.
-      test: 0 <= test, and test + validation < 1.
-      validation: 0 <= validation.
-
-    Raises:
-      DataError: a fraction is out of range.
-    """
-    if not (test >= 0 and validation >= 0 and test + validation < 1):
-        raise DataError(
-            f"split fractions test={test}, validation={validation}: "
-            "each must be at least 0 and their sum below 1"
-        )
-    by_time = ratings.sort_values(Col.TIME, kind="stable").groupby(Col.USER, sort=False)
-    from_the_end = by_time.cumcount(ascending=False).reindex(ratings.index).to_numpy()
-    n_rows = ratings.groupby(Col.USER, sort=False)[Col.MOVIE].transform("size").to_numpy()
-    n_test = _held_out(n_rows, test)
-    n_validation = np.minimum(_held_out(n_rows, validation), n_rows - n_test - 1)
-    part = np.select(
-        [from_the_end < n_test, from_the_end < n_test + n_validation],
-        [PARTS.index("test"), PARTS.index("validation")],
-        PARTS.index("train"),
-    )
-    return _split("per-user-temporal", {"test": test, "validation": validation}, ratings, part)
 
 
 def split_file(path: Path, ratings: pd.DataFrame) -> Split:
@@ -112,22 +47,7 @@ def split_file(path: Path, ratings: pd.DataFrame) -> Split:
     if not (part == PARTS.index("train")).any():
         raise DataError(f"{path}: no row has the part train")
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    return _split("split-file", {"file": path.name, "sha256": digest}, ratings, part)
-
-
-def _held_out(n_rows: npt.NDArray[np.int64], fraction: float) -> npt.NDArray[np.int64]:
-    if fraction == 0:
-        return np.zeros_like(n_rows)
-    # 0.29 * 100 is 28.999...: a product that is whole on paper must not be floored below it.
-    floors = np.floor(fraction * n_rows + 1e-9).astype(np.int64)
-    return np.where(n_rows >= MIN_ROWS_TO_HOLD_OUT, np.maximum(floors, 1), 0)
-
-
-def _split(
-    name: str, parameters: dict[str, Any], ratings: pd.DataFrame, part: npt.NDArray[np.int64]
-) -> Split:
-    tables = {label: ratings[part == code] for code, label in enumerate(PARTS)}
-    return Split(name, parameters, **tables, unassigned=int((part < 0).sum()))
+    return cut("split-file", {"file": path.name, "sha256": digest}, ratings, part)
 
 
 def _read_split_file(path: Path) -> pd.DataFrame:
