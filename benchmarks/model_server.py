@@ -3,9 +3,9 @@
     python benchmarks/model_server.py --models-dir serving/models [--rounds 5] [--seconds 2]
 
 takes the newest version of `recommend` below --models-dir and writes benchmarks/results/
-model_server.json and model_server.md. All variants of a figure are measured one after the other in
-each round, and the median over the rounds is reported, so that a machine that is slow for a while
-is slow for all of them. Merged answers are first checked against single ones.
+model_server.json and model_server.md. In each round the variants of a figure take turns in short
+slices, and the median over the rounds is reported, so that a machine that is slow for a while is
+slow for all of them. Merged answers are first checked against single ones.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -43,10 +43,12 @@ from serving.model_config import ModelConfig
 from serving.monitoring.series import Series
 from serving.prediction import Predictor
 from serving.servables.lifecycle import Servables
-from serving.servables.loaded import LoadedModel
+from serving.servables.loaded import LoadedModel, Runner
 
 RESULTS = Path(__file__).parent / "results"
 IN_FLIGHT = 64
+SLICES = 4
+"""Turns that each variant gets in a round."""
 OUTPUTS = ("movie_ids", "scores", "ratings")
 RUNNING = re.compile(r"Running gRPC ModelServer at (\S+) \.\.\.")
 AVAILABLE, END = 30, 50
@@ -107,14 +109,26 @@ def call_for(call: Callable[[int], object], n_threads: int, seconds: float) -> l
     return [latency for own in latencies for latency in own]
 
 
+def take_turns(
+    variants: Mapping[str, Callable[[int], object]], n_threads: int, seconds: float
+) -> dict[str, list[float]]:
+    """Milliseconds of the calls of each variant, which share the time in turns."""
+    latencies: dict[str, list[float]] = {name: [] for name in variants}
+    for _ in range(SLICES):
+        for name, call in variants.items():
+            latencies[name] += call_for(call, n_threads, seconds / SLICES)
+    return latencies
+
+
 def p(latencies: list[float], percent: float) -> float:
+    """A percentile, in milliseconds."""
     return float(np.percentile(latencies, percent))
 
 
 @contextmanager
 def server(base: Path) -> Iterator[grpc.Channel]:
     """A model server process of "recommend" in `base`."""
-    process = subprocess.Popen(
+    process = subprocess.Popen(  # noqa: S603  (our own interpreter and module)
         [
             *(sys.executable, "-m", "serving", "--port=0", "--model_name=recommend"),
             *(f"--model_base_path={base}", "--enable_serialization_as_tensor_content"),
@@ -124,8 +138,7 @@ def server(base: Path) -> Iterator[grpc.Channel]:
         text=True,
     )
     try:
-        assert process.stdout is not None
-        started = RUNNING.search(process.stdout.readline())
+        started = RUNNING.search(process.stdout.readline() if process.stdout else "")
         if started is None:
             raise SystemExit("the model server did not start")
         with grpc.insecure_channel(started[1]) as channel:
@@ -185,51 +198,53 @@ def measure_in_process(folder: Path, rounds: int, seconds: float) -> dict[str, l
         raise SystemExit(f"{folder} does not allow merging")
     merged = QueuedCalls(model.run, hints, model.signatures)
     check_merged_answers(model, predictor, merged)
+
+    def predict_with(runner: Runner) -> Callable[[int], object]:
+        def predict(index: int) -> object:
+            model.runner = runner
+            return predictor.predict(requests[index % IN_FLIGHT])
+
+        return predict
+
+    variants = {"unmerged": predict_with(model.run), "merged": predict_with(merged)}
+    figures = compare(variants, rounds, seconds)
+    servables.close()
+    return figures
+
+
+def compare(
+    variants: Mapping[str, Callable[[int], object]], rounds: int, seconds: float
+) -> dict[str, list[float]]:
+    """Calls a second and median milliseconds of each variant in each round."""
     figures: dict[str, list[float]] = {}
-
-    def note(name: str, value: float) -> None:
-        figures.setdefault(name, []).append(value)
-
-    def predict(index: int) -> object:
-        return predictor.predict(requests[index % IN_FLIGHT])
-
     for _ in range(rounds):
         for n_threads in (1, IN_FLIGHT):
-            for name, runner in (("unmerged", model.run), ("merged", merged)):
-                model.runner = runner
-                latencies = call_for(predict, n_threads, seconds)
-                note(f"{name}_{n_threads}_per_s", len(latencies) / seconds)
-                note(f"{name}_{n_threads}_p50_ms", p(latencies, 50))
-    servables.close()
+            for name, latencies in take_turns(variants, n_threads, seconds).items():
+                key = f"{name}_{n_threads}"
+                figures.setdefault(f"{key}_per_s", []).append(len(latencies) / seconds)
+                figures.setdefault(f"{key}_p50_ms", []).append(p(latencies, 50))
     return figures
 
 
 def measure_over_grpc(folder: Path, rounds: int, seconds: float) -> dict[str, list[float]]:
     """The same over gRPC, with the server in a process of its own."""
     requests = recommend_requests(IN_FLIGHT)
-    figures: dict[str, list[float]] = {}
+    variants = {}
     with tempfile.TemporaryDirectory() as scratch, ExitStack() as stack:
-        stubs = {}
         for name in ("unmerged", "merged"):
             base = Path(scratch) / name
             copy_version(folder, base / "1", merges=name == "merged")
-            channel = stack.enter_context(server(base))
-            stubs[name] = prediction_service_pb2_grpc.PredictionServiceStub(channel)
-        for _ in range(rounds):
-            for n_threads in (1, IN_FLIGHT):
-                for name, stub in stubs.items():
-                    latencies = call_for(
-                        lambda index, stub=stub: stub.Predict(requests[index % IN_FLIGHT]),
-                        n_threads,
-                        seconds,
-                    )
-                    key = f"grpc_{name}_{n_threads}"
-                    figures.setdefault(f"{key}_per_s", []).append(len(latencies) / seconds)
-                    figures.setdefault(f"{key}_p50_ms", []).append(p(latencies, 50))
-    return figures
+            stub = prediction_service_pb2_grpc.PredictionServiceStub(
+                stack.enter_context(server(base))
+            )
+            variants[f"grpc_{name}"] = lambda index, stub=stub: stub.Predict(
+                requests[index % IN_FLIGHT]
+            )
+        return compare(variants, rounds, seconds)
 
 
 def state_of(models: model_service_pb2_grpc.ModelServiceStub, version: int) -> int:
+    """ModelVersionStatus.State of a version; 0 if it is not known."""
     request = get_model_status_pb2.GetModelStatusRequest()
     request.model_spec.name = "recommend"
     for status in models.GetModelStatus(request).model_version_status:
@@ -275,6 +290,7 @@ def ratio(figures: dict[str, list[float]], over: str, under: str) -> float:
 
 
 def table(medians: dict[str, float], ratios: dict[str, tuple[float, str]]) -> str:
+    """The results in Markdown."""
     lines = [
         "# Model server",
         "",
@@ -292,6 +308,7 @@ def table(medians: dict[str, float], ratios: dict[str, tuple[float, str]]) -> st
 
 
 def main() -> None:
+    """Measures everything and writes the results."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--models-dir", type=Path, default=Path("serving/models"))
     parser.add_argument("--rounds", type=int, default=5)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 
 from server.deadline import Budget
 from server.domain import Version
@@ -21,7 +22,14 @@ from server.releases import (
     load_release,
     read_published_manifest,
 )
-from serving.contract import REQUIRED_SERVABLES, Active, ContractError, ModelsDir, read_active
+from serving.contract import (
+    OPTIONAL_SERVABLES,
+    REQUIRED_SERVABLES,
+    Active,
+    ContractError,
+    ModelsDir,
+    read_active,
+)
 
 _log = logging.getLogger(__name__)
 
@@ -71,6 +79,7 @@ class ReleaseFollower:
         try:
             active = read_active(self._models)
             why_not = self._follow(active)
+            self._look_for_index()
         except (ContractError, StoreError, OSError, ServiceError) as error:
             why_not = error.detail if isinstance(error, ContractViolation) else str(error)
         except Exception as error:  # noqa: BLE001 - the thread must outlive what nobody thought of
@@ -91,6 +100,25 @@ class ReleaseFollower:
         release = load_release(self._models, version, self._store)
         self._activate(release, current)
         return ""
+
+    def _look_for_index(self) -> None:
+        """Notes which optional parts of the active release may be asked."""
+        current = self._releases.active
+        if current is None:
+            return
+        found = frozenset(
+            part
+            for part in OPTIONAL_SERVABLES
+            if part in current.manifest.parts
+            and self._prediction.model_state(part, current.version, Budget.unhurried())
+            == "AVAILABLE"
+        )
+        if found != current.index_parts:
+            self._releases.active = replace(current, index_parts=found)
+            _log.info(
+                "index parts changed",
+                extra=fields(release=current.version, available=sorted(found)),
+            )
 
     def _not_servable(self, version: Version) -> str:
         """What the model server lacks to answer for a release; "" when it has all."""

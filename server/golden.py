@@ -11,7 +11,7 @@ from server.codec import Array
 from server.deadline import Budget
 from server.domain import Version
 from server.prediction import PredictionClient, ServableCall
-from serving.contract import SIGNATURES, Dtype, Manifest, golden_differences
+from serving.contract import Dtype, Manifest, golden_differences, signatures_of
 
 _ARRAY_DTYPES: Final[Mapping[Dtype, Any]] = {
     "float32": np.float32,
@@ -29,7 +29,7 @@ def replay(manifest: Manifest, prediction: PredictionClient) -> str:
     """
     version = Version(manifest.release_version)
     for number, golden in enumerate(manifest.golden_requests):
-        signature = SIGNATURES[golden.servable][golden.signature]
+        signature = signatures_of(golden.servable)[golden.signature]
         inputs: dict[str, Array] = {
             name: np.array(values, _ARRAY_DTYPES[signature.inputs[name].dtype])
             for name, values in golden.inputs.items()

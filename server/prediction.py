@@ -14,7 +14,7 @@ from server.codec import Array, decode, encode
 from server.deadline import Budget
 from server.domain import Version
 from server.errors import ContractViolation, UpstreamUnavailable
-from serving.contract import SIGNATURES
+from serving.contract import signatures_of
 
 PREDICT: Final = "/tensorflow.serving.PredictionService/Predict"
 GET_MODEL_STATUS: Final = "/tensorflow.serving.ModelService/GetModelStatus"
@@ -123,7 +123,7 @@ class PredictionClient:
           DeadlineExceeded: the budget is spent.
           ContractViolation: it refused the call or broke the contract in its answer.
         """
-        signature = SIGNATURES[call.servable][call.signature]
+        signature = signatures_of(call.servable)[call.signature]
         request = tf.PredictRequest(output_filter=outputs)
         request.model_spec.name = call.servable
         request.model_spec.version.value = call.version

@@ -26,11 +26,13 @@ HOW_TO_PUBLISH: Final = "make one with: python -m trainer train --publish"
 
 @dataclass(frozen=True, slots=True)
 class ActiveRelease:
-    """Everything that the gateway holds of one release; never changes."""
+    """Everything that the gateway holds of one release; never changes, it is replaced whole."""
 
     version: Version
     manifest: Manifest
     catalogue: Catalogue
+    index_parts: frozenset[str] = frozenset()
+    """Optional parts that the model server had AVAILABLE when it was last asked."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ import numpy as np
 from server.codec import Array
 from server.deadline import Budget
 from server.domain import History, MovieFilter, MovieId, NewMovie, Profile, UserId
-from server.errors import ContractViolation
+from server.errors import ContractViolation, UpstreamUnavailable
 from server.prediction import PredictionClient, ServableCall
 from server.releases import ActiveRelease
 from server.rules import genre_mask_words
@@ -25,6 +25,11 @@ from serving.contract import (
 
 MAX_WIDTH: Final = WIDTH_BUCKETS[-1] - 1
 """The most values that a padded input holds beside its neutral first element."""
+
+
+INDEX_PART: Final = "recommend_scann"
+MAX_INDEX_EXCLUSIONS: Final = 200
+"""With more the index would mostly find what is excluded, and search exactly after all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +125,19 @@ class ServableModels:
             **_filter_inputs(release, movie_filter),
             "order": np.array([[ORDER_DEFAULT]], np.int64),
         }
+        if (
+            INDEX_PART in release.index_parts
+            and movie_filter == MovieFilter()
+            and len(excluded) <= MAX_INDEX_EXCLUSIONS
+        ):
+            try:
+                return self._rank(
+                    release, INDEX_PART, DEFAULT_SIGNATURE, inputs, budget, rated=True
+                )
+            except UpstreamUnavailable as error:
+                # Unloaded since the follower's last look: exact search answers.
+                if error.timed_out:
+                    raise
         return self._rank(release, "recommend", DEFAULT_SIGNATURE, inputs, budget, rated=True)
 
     def retrieve(self, release: ActiveRelease, user: ModelUser, budget: Budget) -> Ranking:

@@ -95,12 +95,14 @@ def write_release(
     version: int,
     world: World | None = None,
     golden_requests: Sequence[GoldenRequest] = (),
+    optional_parts: Sequence[str] = (),
 ) -> Manifest:
     """Writes one release below `models_dir`; `activate` makes it live."""
     world = world or World()
     models = ModelsDir(models_dir)
     _write_snapshot(models.features(version), world)
-    for servable in REQUIRED_SERVABLES:
+    servables = (*REQUIRED_SERVABLES, *optional_parts)
+    for servable in servables:
         folder = models.part(servable, version)
         folder.mkdir(parents=True)
         (folder / "saved_model.pb").write_bytes(f"{servable} {version}".encode())
@@ -120,10 +122,7 @@ def write_release(
         notes=(),
         hyper_parameters={},
         metrics={},
-        parts={
-            part: list_files(models.part(part, version))
-            for part in (*REQUIRED_SERVABLES, "features")
-        },
+        parts={part: list_files(models.part(part, version)) for part in (*servables, "features")},
         golden_requests=tuple(golden_requests),
     )
     models.releases.mkdir(exist_ok=True)

@@ -1,4 +1,4 @@
-"""python -m trainer fetch | train | publish | rollback | gc | tune-index | status | models."""
+"""The commands of `python -m trainer`: data, training, and what becomes of a release."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.text import Text
 
 from serving.contract import ContractError, ModelsDir
-from trainer.datasets import DataError, Dataset, fetch, load_dataset
+from trainer.datasets import DataError, Dataset, fetch, load_dataset, load_mapped
 from trainer.release_commands import TARGET_RECALL, add_release_commands
 
 console = Console(stderr=True, highlight=False)
@@ -53,14 +53,29 @@ def _parser() -> argparse.ArgumentParser:
     _data_options(command)
     command.set_defaults(run=_fetch)
 
-    command = commands.add_parser("train", help="train all models and stage one release")
+    command = commands.add_parser("describe", help="show what a data set looks like")
     _data_options(command)
     command.add_argument(
+        "--html", type=Path, metavar="FILE", help="also write it as one page with plots"
+    )
+    command.set_defaults(run=_describe)
+
+    command = commands.add_parser("train", help="train all models and stage one release")
+    _data_options(command)
+    splits = command.add_mutually_exclusive_group()
+    splits.add_argument(
+        "--split",
+        default="per-user-temporal",
+        metavar="NAME",
+        help="a split of docs/data.md, such as u1 or random:seed=7 (default per-user-temporal: "
+        "each user's newest tenth is test, the tenth before it validation)",
+    )
+    splits.add_argument(
         "--split-file",
         type=Path,
         metavar="FILE",
         help="CSV or TSV with the columns user_id, movie_id, rating, timestamp and part (train, "
-        "validation, test); default: each user's newest tenth is test, the tenth before validation",
+        "validation, test)",
     )
     _models_option(command)
     command.add_argument("--seed", type=int, default=0, help="of every random start (default 0)")
@@ -92,6 +107,12 @@ def _data_options(command: argparse.ArgumentParser) -> None:
         "--data-dir", type=Path, metavar="DIR_OR_ZIP", help="read this copy and download nothing"
     )
     command.add_argument(
+        "--mapping",
+        type=Path,
+        metavar="FILE.toml",
+        help="columns of files of your own, see docs/data.md; --dataset is not read then",
+    )
+    command.add_argument(
         "--cache-dir",
         type=Path,
         metavar="DIR",
@@ -110,7 +131,11 @@ def _models_option(command: argparse.ArgumentParser) -> None:
 
 
 def _load(options: argparse.Namespace) -> Dataset:
-    dataset = load_dataset(options.dataset, options.data_dir, options.cache_dir)
+    dataset = (
+        load_mapped(options.mapping, options.data_dir)
+        if options.mapping
+        else load_dataset(options.dataset, options.data_dir, options.cache_dir)
+    )
     report(
         f"{dataset.source}: {len(dataset.ratings):,} ratings of {len(dataset.movies):,} movies "
         f"by {len(dataset.users):,} users"
@@ -123,11 +148,22 @@ def _load(options: argparse.Namespace) -> Dataset:
 
 
 def _fetch(options: argparse.Namespace) -> int:
-    if options.data_dir:
+    if options.mapping or options.data_dir:
         _load(options)
-        print(options.data_dir)
+        print(options.data_dir or options.mapping.parent)
     else:
         print(fetch(options.dataset, options.cache_dir))
+    return 0
+
+
+def _describe(options: argparse.Namespace) -> int:
+    from trainer.describe import describe, show_terminal, write_html
+
+    found = describe(_load(options))
+    show_terminal(found)
+    if options.html:
+        write_html(found, options.html)
+        report(f"written to {options.html}")
     return 0
 
 
@@ -141,12 +177,12 @@ def _train(options: argparse.Namespace) -> int:
     from trainer.export.release import publish
     from trainer.export.stage import stage
     from trainer.live_predictions import save_live_predictions
-    from trainer.split import per_user_temporal, split_file
+    from trainer.split import make_split, split_file
 
     split = (
         split_file(options.split_file, dataset.ratings)
         if options.split_file
-        else per_user_temporal(dataset.ratings)
+        else make_split(options.split, dataset)
     )
     hyper_parameters = pipeline.Hyperparameters.with_seed(options.seed)
     trained = pipeline.train(dataset, split, hyper_parameters, report)

@@ -106,7 +106,7 @@ def train(
         raise DataError("no user has two ratings in the train part: nothing follows anything")
     index = DenseIndex(dataset)
     choices = _choose(index, split, dataset, hyper_parameters, report)
-    history = index.interactions(split.history)
+    history = index.interactions(split.final_train)
     return _fit_final(dataset, index, history, choices, hyper_parameters, report)
 
 

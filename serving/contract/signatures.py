@@ -163,7 +163,6 @@ OPTIONAL_SERVABLES: Final[Mapping[str, str]] = MappingProxyType(
 """ScaNN flavours, each with the signatures of the servable that it stands in for."""
 
 
-
 def signatures_of(servable: str) -> Mapping[str, Signature]:
     """The signatures of a required or an optional servable.
 

@@ -1,5 +1,6 @@
 """What the flags of the model server do, each on a server inside this process."""
 
+import json
 import queue
 import socket
 import threading
@@ -18,6 +19,7 @@ from serving.errors import ServingError
 from serving.flags import parse_flags
 from serving.model_config import single_model
 from serving.model_server import ModelServer
+from tests.contract.certificates import self_signed
 from tests.contract.model_server_target import (
     AVAILABLE,
     CALL_S,
@@ -161,6 +163,36 @@ def test_health_service_is_there_when_asked_for(half, tmp_path):
     with embedded(half) as server, pytest.raises(grpc.RpcError) as caught:
         health_pb2_grpc.HealthStub(server.channel).Check(check(), timeout=CALL_S)
     assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
+
+
+def test_tls_is_what_the_file_says(half, tmp_path):
+    """Callers with a certificate are answered; those without one, or in the clear, are not."""
+    key, certificate = self_signed()
+    file = tmp_path / "ssl.config"
+    file.write_text(
+        f"server_key: {json.dumps(key)} server_cert: {json.dumps(certificate)} "
+        f"custom_ca: {json.dumps(certificate)} client_verify: true"
+    )
+    with embedded(half, f"--ssl_config_file={file}") as server:
+        pem = certificate.encode()
+        credentials = grpc.ssl_channel_credentials(pem, key.encode(), pem)
+        port = server.address.rpartition(":")[2]
+        with grpc.secure_channel(f"localhost:{port}", credentials) as channel:
+            assert Target("", channel=channel).predict("m", X).model_spec.version.value == 1
+        with (
+            grpc.secure_channel(f"localhost:{port}", grpc.ssl_channel_credentials(pem)) as channel,
+            pytest.raises(grpc.RpcError) as caught,
+        ):
+            Target("", channel=channel).predict("m", X)
+        assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
+        with pytest.raises(grpc.RpcError):
+            server.predict("m", X)
+    file.write_text("client_verify: true")
+    with (
+        pytest.raises(ServingError, match="client_verify needs custom_ca"),
+        embedded(half, f"--ssl_config_file={file}"),
+    ):
+        pass
 
 
 def test_channel_arguments_reach_the_server(half):

@@ -65,6 +65,8 @@ class Fault:
 
 def cut(fault: Fault, command: str, models: ModelsDir, note: int) -> bool:
     """Runs the command under the fault; returns whether it struck."""
+    # A killed process loses nothing that the kernel has: without waiting for the disk it's faster.
+    os.fsync = lambda _: None
     sys.addaudithook(fault)
     try:
         COMMANDS[command](models)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -26,6 +27,12 @@ from trainer.export.release import publish, published_versions, rollback, staged
 from trainer.export.server_configs import write_server_configs
 
 ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(autouse=True)
+def fast_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No power is cut here, so nothing need wait for the disk."""
+    monkeypatch.setattr(os, "fsync", lambda _: None)
 
 
 def before_first(models: ModelsDir) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
@@ -139,7 +139,7 @@ def describe(dataset: Dataset) -> Description:
     )
 
 
-def _titled(movie: tuple) -> str:
+def _titled(movie: Any) -> str:
     title = movie.title or f"movie {movie.movie_id}"
     return f"{title} ({movie.year})" if movie.year else title
 

@@ -16,6 +16,7 @@ from serving.contract import (
     GoldenRequest,
     genre_mask,
     genre_words,
+    golden_differences,
     signatures_of,
 )
 from trainer.datasets import Col, Dataset
@@ -24,6 +25,10 @@ from trainer.features.index import DenseIndex, Interactions
 
 NOT_RECORDED = frozenset({"reason_ids", "reason_drops"})
 """Three for each of K_MAX columns, and their order means nothing where drops tie."""
+
+
+BATCH_SIZES = (1, 7, 64)
+"""Golden requests must reproduce alone and merged to batches of these sizes."""
 
 
 def example_inputs(
@@ -113,16 +118,66 @@ def _plain(values: np.ndarray) -> Any:
 def record(
     servables: Mapping[str, Servable], examples: list[tuple[str, str, dict[str, Any]]]
 ) -> tuple[GoldenRequest, ...]:
-    """Asks the live modules of the training process."""
-    golden = []
+    """Asks the live modules of the training process.
+
+    A request is left out where the modules themselves answer it otherwise in a larger batch: when
+    the 300th candidate ties, the last bit of the arithmetic decides which movie is one, and with
+    it the mean and deviation that every score is measured by.
+
+    Raises:
+      RuntimeError: no request of a signature is left.
+    """
+    golden: dict[tuple[str, str], list[GoldenRequest]] = {}
     for servable, signature, inputs in examples:
         function = servables[servable].functions[signature]
         answer = function(**to_tensors(servable, signature, inputs))
         outputs = {
             name: _as_lists(tensor) for name, tensor in answer.items() if name not in NOT_RECORDED
         }
-        golden.append(GoldenRequest(servable, signature, inputs, outputs))
-    return tuple(golden)
+        request = GoldenRequest(servable, signature, inputs, outputs)
+        golden.setdefault((servable, signature), []).append(request)
+    kept: list[GoldenRequest] = []
+    for (servable, signature), requests in golden.items():
+        stable = _without_ties(servables[servable].functions[signature], requests)
+        if not stable:
+            raise RuntimeError(f"{servable}/{signature} answers no golden request twice alike")
+        kept += stable
+    return tuple(kept)
+
+
+def _without_ties(function: Any, requests: list[GoldenRequest]) -> list[GoldenRequest]:
+    """The requests whose answers stay the same in every merged batch."""
+    unstable: set[int] = set()
+    for size in BATCH_SIZES:
+        batch = merged(requests, size)
+        answer = function(**to_tensors(batch.servable, batch.signature, batch.inputs))
+        outputs = {name: _as_lists(tensor) for name, tensor in answer.items()}
+        for row in range(size):
+            request = requests[row % len(requests)]
+            alone = {name: [rows[row]] for name, rows in outputs.items()}
+            if golden_differences(request, alone):
+                unstable.add(row % len(requests))
+    return [request for number, request in enumerate(requests) if number not in unstable]
+
+
+def merged(requests: list[GoldenRequest], size: int) -> GoldenRequest:
+    """`size` rows in turn from one-row requests, as a model server merges calls."""
+    rows = [requests[position % len(requests)] for position in range(size)]
+    first = rows[0]
+    return GoldenRequest(
+        first.servable,
+        first.signature,
+        {name: _padded([row.inputs[name][0] for row in rows]) for name in first.inputs},
+        {name: [row.outputs[name][0] for row in rows] for name in first.outputs},
+    )
+
+
+def _padded(rows: list[Any]) -> list[Any]:
+    """Short rows filled up with their own first element, which is neutral."""
+    if not isinstance(rows[0], list):
+        return rows
+    width = max(len(row) for row in rows)
+    return [row + row[:1] * (width - len(row)) for row in rows]
 
 
 def _as_lists(tensor: tf.Tensor) -> Any:

@@ -34,7 +34,7 @@ from serving.contract import (
     verify_part,
 )
 from trainer import metrics
-from trainer.export.golden import ask, to_tensors
+from trainer.export.golden import BATCH_SIZES, ask, merged, to_tensors
 from trainer.export.scann_index import scann_ops
 from trainer.export.verify_index import index_problems
 from trainer.export.warmup import warmup_problems
@@ -42,7 +42,6 @@ from trainer.export.warmup import warmup_problems
 UNVERIFIED_MANIFEST_FILE = "manifest.unverified.json"
 """The manifest until the verification is through: `publish` does not see it."""
 
-BATCH_SIZES = (1, 7, 64)
 EVALUATION_BATCH = 64
 K = 10
 
@@ -109,29 +108,9 @@ def golden_problems(loaded: Mapping[str, Any], manifest: Manifest) -> Iterator[s
         for golden in requests:
             yield from golden_differences(golden, ask(loaded, servable, signature, golden.inputs))
         for size in BATCH_SIZES:
-            merged = _merged(requests, size)
-            answer = ask(loaded, servable, signature, merged.inputs)
-            yield from (f"batch of {size}: {d}" for d in golden_differences(merged, answer))
-
-
-def _merged(requests: list[GoldenRequest], size: int) -> GoldenRequest:
-    """`size` rows in turn from one-row requests, as a model server merges calls."""
-    rows = [requests[position % len(requests)] for position in range(size)]
-    first = rows[0]
-    return GoldenRequest(
-        first.servable,
-        first.signature,
-        {name: _padded([row.inputs[name][0] for row in rows]) for name in first.inputs},
-        {name: [row.outputs[name][0] for row in rows] for name in first.outputs},
-    )
-
-
-def _padded(rows: list[Any]) -> list[Any]:
-    """Short rows filled up with their own first element, which is neutral."""
-    if not isinstance(rows[0], list):
-        return rows
-    width = max(len(row) for row in rows)
-    return [row + row[:1] * (width - len(row)) for row in rows]
+            batch = merged(requests, size)
+            answer = ask(loaded, servable, signature, batch.inputs)
+            yield from (f"batch of {size}: {d}" for d in golden_differences(batch, answer))
 
 
 def evaluate(
