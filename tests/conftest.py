@@ -20,9 +20,11 @@ from client.demo.stack import embedded_stack
 
 TRAIN_TIMEOUT_S = 600
 
-# A shell starts background jobs with SIGINT ignored, and children inherit that: the tests that
-# interrupt a process would wait for ever.
+# A shell starts background jobs with SIGINT ignored, nohup ignores SIGHUP, and children inherit
+# that: tests that signal a process would wait for ever. A child does not inherit a handler.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, lambda *_: None)
 
 
 @dataclass(frozen=True)

@@ -97,7 +97,14 @@ class QueuedCalls:
                 self._hand_over(key, lane)
         waiting.news.acquire()
         if waiting.leads:
-            self._run_merged(self._take_batch(lane, waiting), lambda: self._hand_over(key, lane))
+            batch = self._take_batch(lane, waiting)
+            if len(batch) > 1:
+                self._run_merged(batch, lambda: self._hand_over(key, lane))
+            else:
+                try:
+                    return self._run(call)
+                finally:
+                    self._hand_over(key, lane)
         # Without outputs the merged call failed: alone, each gets its own answer or error.
         return self._run(call) if waiting.outputs is None else waiting.outputs
 
@@ -122,14 +129,10 @@ class QueuedCalls:
         return batch
 
     def _run_merged(self, batch: Sequence[_Waiting], hand_over: Callable[[], None]) -> None:
-        """Fills in the outputs of a batch; of several calls that fail together, of none."""
+        """Fills in the outputs of a batch; of calls that fail together, of none."""
         rows = [waiting.rows for waiting in batch]
-        leader = batch[0]
         try:
             try:
-                if len(batch) == 1:
-                    leader.outputs = self._run(leader.call)
-                    return
                 outputs = self._run(self._merged(batch, sum(rows)))
             finally:
                 # Before the others of this batch wake up: the next one is not to wait for them.
@@ -138,8 +141,7 @@ class QueuedCalls:
                 waiting.outputs = own
         except ServingError:
             # One caller's input may have failed all: see __call__.
-            if len(batch) == 1:
-                raise
+            return
         finally:
             for waiting in batch[1:]:
                 waiting.news.release()

@@ -248,12 +248,18 @@ def test_batch_is_full_when_all_calls_are_in(half, tmp_path):
 
 
 def test_batching_refuses_what_has_no_batch(tmp_path):
-    """As in the real server, a scalar output cannot be divided among calls."""
+    """As in the real server, an output without a row for each row cannot be divided."""
     base = tmp_path / "total"
     saved_models.export_total(base / "1")
     with embedded(base, "--enable_batching") as server:
         with fails(grpc.StatusCode.FAILED_PRECONDITION, "Batched output tensor has 0 dimensions"):
             server.predict("m", {"x": np.float32([[1]])})
+        with fails(
+            grpc.StatusCode.FAILED_PRECONDITION,
+            "Batched output tensor's 0th dimension does not equal the sum of the 0th dimension "
+            "sizes of the input tensors",
+        ):
+            server.predict("m", {"x": np.zeros((2, 3), np.float32)}, signature="transposed")
         with fails(
             grpc.StatusCode.INVALID_ARGUMENT,
             "Batching Run() input tensors must have at least one dimension",
