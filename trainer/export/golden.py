@@ -31,6 +31,10 @@ BATCH_SIZES = (1, 7, 64)
 """Golden requests must reproduce alone and merged to batches of these sizes."""
 
 
+class GoldenError(RuntimeError):
+    """The modules of this training process don't answer a request twice alike."""
+
+
 def example_inputs(
     dataset: Dataset, index: DenseIndex, history: Interactions
 ) -> list[tuple[str, str, dict[str, Any]]]:
@@ -125,7 +129,7 @@ def record(
     it the mean and deviation that every score is measured by.
 
     Raises:
-      RuntimeError: no request of a signature is left.
+      GoldenError: no request of a signature is left.
     """
     golden: dict[tuple[str, str], list[GoldenRequest]] = {}
     for servable, signature, inputs in examples:
@@ -140,7 +144,7 @@ def record(
     for (servable, signature), requests in golden.items():
         stable = _without_ties(servables[servable].functions[signature], requests)
         if not stable:
-            raise RuntimeError(f"{servable}/{signature} answers no golden request twice alike")
+            raise GoldenError(f"{servable}/{signature} answers no golden request twice alike")
         kept += stable
     return tuple(kept)
 
