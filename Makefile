@@ -20,7 +20,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@echo "installing into $(VENV) (about a minute, once)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt \
-	  -e '.[demo,server,serving,trainer,scann,dev]'
+	  -e '.[demo,server,redis,serving,trainer,peers,scann,dev]'
 	@touch $@
 
 setup: $(STAMP)  ## .venv from pyproject.toml and constraints.txt

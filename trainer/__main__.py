@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import argparse
 import sys
-import time
-from importlib.util import find_spec
 from pathlib import Path
 
 from rich.console import Console
 from rich.text import Text
 
-from serving.contract import ContractError, ModelsDir
+from serving.contract import ContractError
+from trainer.compare_command import add_compare_command
 from trainer.datasets import DataError, Dataset, fetch, load_dataset, load_mapped
-from trainer.release_commands import TARGET_RECALL, add_release_commands
+from trainer.release_commands import add_release_commands
+from trainer.train_command import add_train_options, run_models, run_train
 
 console = Console(stderr=True, highlight=False)
 
@@ -62,39 +62,12 @@ def _parser() -> argparse.ArgumentParser:
 
     command = commands.add_parser("train", help="train all models and stage one release")
     _data_options(command)
-    splits = command.add_mutually_exclusive_group()
-    splits.add_argument(
-        "--split",
-        default="per-user-temporal",
-        metavar="NAME",
-        help="a split of docs/data.md, such as u1 or random:seed=7 (default per-user-temporal: "
-        "each user's newest tenth is test, the tenth before it validation)",
-    )
-    splits.add_argument(
-        "--split-file",
-        type=Path,
-        metavar="FILE",
-        help="CSV or TSV with the columns user_id, movie_id, rating, timestamp and part (train, "
-        "validation, test)",
-    )
+    add_train_options(command)
     _models_option(command)
-    command.add_argument("--seed", type=int, default=0, help="of every random start (default 0)")
-    command.add_argument(
-        "--index",
-        choices=("auto", "bruteforce", "scann"),
-        default="auto",
-        help="also export a ScaNN index; auto does from 50,000 movies on, where ScaNN is installed",
-    )
-    command.add_argument("--publish", action="store_true", help="publish the release at once")
-    command.add_argument(
-        "--save-predictions",
-        type=Path,
-        metavar="FILE.npz",
-        help="also save the live models' own answers, to compare with what is served",
-    )
     command.set_defaults(run=_train)
 
     add_release_commands(commands, _models_option, report)
+    add_compare_command(commands, _data_options, _load, report)
 
     command = commands.add_parser("models", help="list the models, a line each")
     command.set_defaults(run=_models)
@@ -168,72 +141,11 @@ def _describe(options: argparse.Namespace) -> int:
 
 
 def _train(options: argparse.Namespace) -> int:
-    started = time.monotonic()
-    if options.save_predictions and not options.save_predictions.parent.is_dir():
-        raise DataError(f"--save-predictions: {options.save_predictions.parent} is no folder")
-    dataset = _load(options)
-    # TensorFlow takes seconds to import: not before the data is known to be good.
-    from trainer import pipeline
-    from trainer.export.release import publish
-    from trainer.export.stage import stage
-    from trainer.live_predictions import save_live_predictions
-    from trainer.split import make_split, split_file
-
-    split = (
-        split_file(options.split_file, dataset.ratings)
-        if options.split_file
-        else make_split(options.split, dataset)
-    )
-    hyper_parameters = pipeline.Hyperparameters.with_seed(options.seed)
-    trained = pipeline.train(dataset, split, hyper_parameters, report)
-    if options.save_predictions:
-        save_live_predictions(options.save_predictions, trained, split)
-    models = ModelsDir(options.models_dir)
-    release_id, manifest = stage(models, dataset, split, trained, options.seed, report)
-    figures = ", ".join(f"{name} {value:.4g}" for name, value in manifest.metrics["test"].items())
-    if figures:
-        report(f"exported artifact on the test rows: {figures}")
-    report(f"staged {release_id} after {time.monotonic() - started:.1f} s")
-    if _wants_index(options.index, trained.ingredients.n_movies):
-        release_id = _with_index(models, release_id)
-    if options.publish:
-        report(f"published as release {publish(models, release_id)}")
-    print(release_id)
-    return 0
-
-
-def _wants_index(choice: str, n_movies: int) -> bool:
-    from trainer.export.tuning import INDEX_FROM
-
-    if choice == "auto" and n_movies >= INDEX_FROM and not find_spec("scann"):
-        report("ScaNN is not installed: exact search it is")
-        return False
-    return choice == "scann" or (choice == "auto" and n_movies >= INDEX_FROM)
-
-
-def _with_index(models: ModelsDir, release_id: str) -> str:
-    """Tunes an index for a staged release; the one with the index takes its place."""
-    from trainer.export.durable import remove_tree
-    from trainer.export.tuning import stage_with_index, tune
-
-    tuned = tune(models, release_id, TARGET_RECALL)
-    point = tuned.point
-    report(
-        f"ScaNN index: {point.leaves_to_search} of {tuned.curve.num_leaves} leaves, recall@200 "
-        f"{point.recall:.4f}, {point.ms:.2f} ms; exact search {tuned.curve.exact.ms:.2f} ms"
-    )
-    report("verifying the release with its index in a clean process")
-    indexed = stage_with_index(models, tuned, TARGET_RECALL)
-    remove_tree(models.staging / release_id)
-    return indexed
+    return run_train(options, _load, report)
 
 
 def _models(options: argparse.Namespace) -> int:  # noqa: ARG001 - every command takes them
-    from trainer.models import summaries
-
-    for name, summary in summaries().items():
-        print(f"{name:22}{summary}")
-    return 0
+    return run_models()
 
 
 if __name__ == "__main__":

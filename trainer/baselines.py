@@ -6,6 +6,7 @@ Users and movies are dense indexes; movies without a row get the neutral value.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sized
 from dataclasses import dataclass
 from typing import Final
 
@@ -18,6 +19,37 @@ Array64 = npt.NDArray[np.float64]
 
 LATE_FROM: Final = 20
 """MovieLens shows everybody the same popular movies first; what comes later was sought."""
+
+
+def for_everybody(scores: Array64) -> Callable[[Sized], Array64]:
+    """A function from U histories to [U, M] scores that says the same to each, whatever it holds.
+
+    Args:
+      scores: [M]
+    """
+    return lambda histories: np.tile(scores, (len(histories), 1))
+
+
+_GOLDEN: Final = 0x9E3779B97F4A7C15
+
+
+def pair_draws(user_index: IntArray, movie_index: IntArray, seed: int) -> Array64:
+    """A number drawn from [0, 1) for each pair, [n], which the pair and the seed fix alone.
+
+    A generator's next number would change with what else is asked. SplitMix64's mixing function
+    (Steele, Lea and Flood, "Fast splittable pseudorandom number generators", 2014).
+    """
+    start = np.uint64((seed + 1) * _GOLDEN % 2**64)
+    of_user = _mixed(np.asarray(user_index).astype(np.uint64) + start)
+    of_pair = _mixed(of_user + np.asarray(movie_index).astype(np.uint64))
+    return np.asarray((of_pair >> np.uint64(11)) * 2.0**-53)
+
+
+def _mixed(bits: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
+    bits = bits * np.uint64(_GOLDEN)
+    bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    bits = (bits ^ (bits >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return bits ^ (bits >> np.uint64(31))
 
 
 def popularity(movie_index: IntArray, n_movies: int) -> Array64:

@@ -79,6 +79,42 @@ def coverage_at_k(lists: IntArray, n_movies: int, k: int) -> float:
     return float((shown >= 0).sum() / n_movies)
 
 
+def reciprocal_rank_in_list(hits: BoolArray) -> FloatArray:
+    """Reciprocal rank of each row's first hit, [B]; 0 where the [B, k] list has none."""
+    first = hits.argmax(axis=1)
+    return np.where(hits.any(axis=1), 1 / (first + 1), 0.0)
+
+
+def novelty_at_k(lists: IntArray, counts: IntArray, n_users: int, k: int) -> float:
+    """Mean self-information of the movies shown in the first k, log2(n_users / count), in bits.
+
+    How surprising it is that a random user has rated the movie. A movie without ratings counts
+    as rated once. Zhou et al., 2010 ("Solving the apparent diversity-accuracy dilemma").
+
+    Args:
+      lists: [U, >= k] movie indexes; -1 = none. At least one movie is shown.
+      counts: [M] users who rated each movie in training.
+      n_users: users with training ratings.
+      k: list length, at least 1.
+    """
+    shown = _first(lists, k)
+    return float(np.log2(n_users / np.maximum(counts[shown[shown >= 0]], 1)).mean())
+
+
+def popularity_at_k(lists: IntArray, counts: IntArray, k: int) -> float:
+    """Mean popularity percentile of the movies shown in the first k, in (0, 1).
+
+    A movie's percentile is the share of movies with fewer ratings, plus half of those with
+    equally many: 0.5 is what lists without any popularity bias have. Arguments as `novelty_at_k`.
+    """
+    ordered = np.sort(counts)
+    below = np.searchsorted(ordered, counts, side="left")
+    up_to = np.searchsorted(ordered, counts, side="right")
+    percentile = (below + up_to) / (2 * len(counts))
+    shown = _first(lists, k)
+    return float(percentile[shown[shown >= 0]].mean())
+
+
 def _first(columns: npt.NDArray[Any], k: int) -> npt.NDArray[Any]:
     if not 1 <= k <= columns.shape[1]:
         raise ValueError(f"k is {k}, allowed 1..{columns.shape[1]}")
@@ -176,7 +212,7 @@ def evaluate_topn(
         measured.append(
             {f"recall@{k}": recall_at_k(hits, n_relevant, k) for k in ks}
             | {f"ndcg@{k}": ndcg_at_k(hits, n_relevant, k) for k in ks}
-            | {"mrr": mrr(_best_rank(row_scores, relevant))}
+            | {"mrr": mrr(best_rank(row_scores, relevant))}
         )
     shown = np.concatenate(lists)
     return TopN(
@@ -186,8 +222,8 @@ def evaluate_topn(
     )
 
 
-def _best_rank(scores: FloatArray, relevant: BoolArray) -> npt.NDArray[np.int64]:
-    """Rank of the best-scored relevant movie of each row, [B]."""
+def best_rank(scores: FloatArray, relevant: BoolArray) -> npt.NDArray[np.int64]:
+    """Rank of the best-scored relevant movie of each row of [B, M], [B]; every row has one."""
     best = np.where(relevant, scores, -np.inf)
     index = best.argmax(axis=1)[:, None]  # argmax takes the lowest index of equals
     value = np.take_along_axis(best, index, axis=1)

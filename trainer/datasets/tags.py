@@ -20,13 +20,14 @@ MAX_TAGS: Final = 20
 MAX_TAG_BYTES: Final = 64
 """A longer text is a remark, no tag."""
 
-_EDGES: Final = " \t\r\n\"'`.,;:!?-_*#"
+TAG_EDGES: Final = " \t\r\n\"'`.,;:!?-_*#"
+"""Characters that a tag does not begin or end with."""
 
 
 def normal_tag(text: str) -> str:
     """The form in which a tag is compared; "" when nothing is left or it is too long."""
     folded = " ".join(unicodedata.normalize("NFKC", text).casefold().split())
-    tag = folded.strip(_EDGES)
+    tag = folded.strip(TAG_EDGES)
     usable = tag.isprintable() and len(tag.encode()) <= MAX_TAG_BYTES
     return tag if usable else ""
 

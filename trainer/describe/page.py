@@ -11,7 +11,8 @@ from typing import Final
 import numpy as np
 
 from trainer.describe.description import SHARE_TO_COVER, Coverage, Description
-from trainer.describe.svg import Curve, columns, curves
+from trainer.describe.svg import columns, shares
+from trainer.drawing import STYLE, Line
 
 _PAGE: Final = Template("""<!doctype html>
 <html lang="en">
@@ -20,52 +21,17 @@ _PAGE: Final = Template("""<!doctype html>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>$title</title>
 <style>
-:root { color-scheme: light dark; --paper: #fbfaf8; --card: #fff; --ink: #1d2129; --soft: #5d6470;
-  --rule: #dfe1e5; --mark: #2a6f97; --second: #c1541b; --heat: 42, 111, 151; }
-@media (prefers-color-scheme: dark) {
-  :root { --paper: #14171c; --card: #1c2027; --ink: #e6e8ec; --soft: #a0a7b3; --rule: #343a45;
-    --mark: #6db3dc; --second: #f0965f; --heat: 109, 179, 220; }
-}
-* { box-sizing: border-box; }
-body { margin: 0 auto; max-width: 1100px; padding: 1.5rem 1rem 3rem; background: var(--paper);
-  color: var(--ink); font: 16px/1.45 system-ui, sans-serif; }
-h1 { font-size: 1.5rem; margin: 0 0 .25rem; }
-h2 { font-size: 1.05rem; margin: 0 0 .6rem; }
-p { margin: .3rem 0; }
-.soft, figcaption { color: var(--soft); font-size: .9rem; }
-.figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(8rem, 1fr)); gap: .75rem;
-  margin: 1.2rem 0; padding: 0; list-style: none; }
-.figures li { background: var(--card); border: 1px solid var(--rule); border-radius: 8px;
-  padding: .6rem .8rem; }
-.figures b { display: block; font-size: 1.1rem; white-space: nowrap;
-  font-variant-numeric: tabular-nums; }
+$style
 .cards { columns: 2 26rem; column-gap: 1rem; }
 .cards section { break-inside: avoid; margin-bottom: 1rem; }
-section { background: var(--card); border: 1px solid var(--rule); border-radius: 8px;
-  padding: 1rem; min-width: 0; }
-.wide { margin: 1rem 0; }
-.scroll { overflow-x: auto; }
-figure { margin: 0; }
-svg { display: block; width: 100%; height: auto; }
-.mark { fill: var(--mark); } .line { fill: none; stroke-width: 2; }
-.line.mark { stroke: var(--mark); } .line.second { stroke: var(--second); }
-.axis { stroke: var(--rule); stroke-width: 1; }
-.level { stroke: var(--soft); stroke-width: 1; stroke-dasharray: 4 3; }
-.label { fill: var(--soft); font: 11px system-ui, sans-serif; }
 .key::before { content: ""; display: inline-block; width: .8em; height: .8em; border-radius: 2px;
   margin-right: .35em; background: var(--mark); } .key.second::before { background: var(--second); }
 .key { margin-right: 1rem; }
-table { border-collapse: collapse; width: 100%; font-size: .9rem;
-  font-variant-numeric: tabular-nums; }
-th { text-align: left; font-weight: 600; color: var(--soft); }
-th, td { padding: .2rem .5rem .2rem 0; border-bottom: 1px solid var(--rule); }
-.n { text-align: right; white-space: nowrap; }
 .share { width: 30%; } .share div { height: .7em; border-radius: 2px; background: var(--mark); }
 .heat td, .heat th { padding: .2rem .3rem; text-align: center; border: 1px solid var(--card); }
 .heat thead th { vertical-align: bottom; }
 .heat thead span { writing-mode: vertical-rl; transform: rotate(180deg); max-height: 11rem;
   overflow: hidden; white-space: nowrap; text-overflow: ellipsis; font-weight: 400; }
-ul.notes { margin: 0; padding-left: 1.2rem; }
 </style>
 </head>
 <body>
@@ -91,6 +57,7 @@ def write_html(description: Description, path: Path) -> None:
         _genres(description),
     ]
     text = _PAGE.substitute(
+        style=STYLE,
         title=escape(description.name),
         source=escape(description.source),
         figures=_figures(description),
@@ -134,12 +101,13 @@ def _years(description: Description) -> str:
 
 def _coverage(description: Description) -> str:
     users, movies = description.users, description.movies
-    plot = curves(
+    lines = [
+        Line("users", _shares(users), "mark", markers=False),
+        Line("movies", _shares(movies), "second", markers=False),
+    ]
+    plot = shares(
         "Share of the ratings that the busiest users and the most rated movies hold",
-        [
-            Curve("users", users.kept / users.n, users.share, "mark"),
-            Curve("movies", movies.kept / movies.n, movies.share, "second"),
-        ],
+        lines,
         "share of users or movies, those with the most ratings first",
         SHARE_TO_COVER,
     )
@@ -150,6 +118,10 @@ def _coverage(description: Description) -> str:
     return _card(
         "Share of all ratings", f"<figure>{plot}<figcaption>{caption}</figcaption></figure>"
     )
+
+
+def _shares(coverage: Coverage) -> list[tuple[float, float]]:
+    return list(zip(coverage.kept / coverage.n, coverage.share, strict=True))
 
 
 def _sentence(what: str, coverage: Coverage) -> str:

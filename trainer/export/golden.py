@@ -89,7 +89,7 @@ def example_inputs(
         "title": [raw[Col.TITLE]],
         "genres": [["", *raw[Col.GENRES]]],
         "year": [int(raw[Col.YEAR])],
-        "tags": [[""]],
+        "tags": [["", *raw[Col.TAGS]]],
     }
     examples.append(("content", "embed_movie", described))
     examples.append(("content", "similar", {**described, **no_masks}))

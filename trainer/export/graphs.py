@@ -20,14 +20,16 @@ from trainer.export.ingredients import Ingredients, Towers
 from trainer.export.layers import (
     CatalogueFilter,
     IdTable,
-    RatingTower,
-    RetrievalTower,
     pad_columns,
     ranked,
     top_movies,
     without,
     z_scores,
 )
+from trainer.export.rating_net_layer import RatingNetLayer
+from trainer.export.tower_layers import RatingTower, RatingUser, RetrievalTower, RetrievalUser
+from trainer.features.profiles import ProfileFeatures, ProfileVocabulary
+from trainer.models.rating_net import RatingNet
 
 CANDIDATES = 300
 """Movies that retrieval hands to the final order."""
@@ -60,15 +62,18 @@ class Servable(tf.Module):
         tf.saved_model.save(self, path, signatures=self.functions, options=self.save_options)
 
 
+def rating_layer(parts: Towers) -> RatingTower | RatingNetLayer:
+    """What rates movies in a graph: both kinds answer the same calls."""
+    if isinstance(parts.rating, RatingNet):
+        return RatingNetLayer(parts.rating, parts.user_ids, parts.rating_range)
+    return RatingTower(parts.rating, parts.user_ids, parts.rating_range)
+
+
 class User(NamedTuple):
     """Users as the towers see them."""
 
-    vector: tf.Tensor
-    """[B, D]"""
-    rating_vector: tf.Tensor
-    """[B, R]"""
-    rating_bias: tf.Tensor
-    """[B, 1]"""
+    retrieval: RetrievalUser
+    rating: RatingUser
 
 
 class Wish(NamedTuple):
@@ -101,7 +106,8 @@ class Recommend(Servable):
     def __init__(self, parts: Towers) -> None:
         self._movies = IdTable(parts.movie_ids)
         self._retrieval = RetrievalTower(parts.retrieval)
-        self._rating = RatingTower(parts.rating, parts.user_ids, parts.rating_range)
+        self._rating = rating_layer(parts)
+        self._profiles = ProfileFeatures(ProfileVocabulary(parts.profile_tokens))
         self._filter = CatalogueFilter(parts.genre_words, parts.years)
         self._rating_weight = parts.rating_weight
         self._n_candidates = min(CANDIDATES, self._movies.n_ids)
@@ -113,7 +119,7 @@ class Recommend(Servable):
         user_id: tf.Tensor,
         history_ids: tf.Tensor,
         history_ratings: tf.Tensor,
-        profile: tf.Tensor,  # noqa: ARG002 - these models read no profile; the manifest says so
+        profile: tf.Tensor,
         exclude_ids: tf.Tensor,
         genres_any: tf.Tensor,
         genres_all: tf.Tensor,
@@ -122,10 +128,10 @@ class Recommend(Servable):
         order: tf.Tensor,
     ) -> dict[str, tf.Tensor]:
         history = self._movies.indexes(history_ids)
-        weighted = self._retrieval.weighted_history(history)
-        user_vector = self._retrieval.user_vector(weighted)
-        rating_vector, rating_bias = self._rating.user(user_id, history, history_ratings)
-        user = User(user_vector, rating_vector, rating_bias)
+        user = User(
+            self._retrieval.user(history, history_ratings),
+            self._rating.user(user_id, history, history_ratings, self._profiles.said(profile)),
+        )
         wish = Wish(genres_any, genres_all, genres_none, years, order)
         movies, valid, scores, candidate_ratings = self._candidates(
             user, self._movies.indexes(exclude_ids), wish
@@ -137,7 +143,7 @@ class Recommend(Servable):
 
         position, in_list = top_movies(final, valid, min(K_MAX, self._n_candidates))
         movies = tf.gather(movies, position, batch_dims=1)
-        drops, cited = self._reasons(weighted, movies, history_ids, in_list)
+        drops, cited = self._reasons(user.retrieval, movies, history_ids, in_list)
         return {
             "movie_ids": pad_columns(
                 self._movies.ids(tf.where(in_list, movies, self._movies.n_ids))
@@ -148,32 +154,36 @@ class Recommend(Servable):
             ),
             "reason_ids": pad_columns(cited),
             "reason_drops": pad_columns(drops),
-            "user_vector": user_vector,
-            "rating_vector": rating_vector,
-            "rating_bias": rating_bias,
+            "user_vector": user.retrieval.vector,
+            "rating_vector": user.rating.vector,
+            "rating_bias": user.rating.bias,
             "score_stats": tf.concat([retrieval_stats, rating_stats], axis=1),
         }
 
     def _candidates(self, user: User, excluded: tf.Tensor, wish: Wish) -> Candidates:
         """What may be listed: the best of the allowed movies, without the [B, E] excluded."""
-        scores = self._retrieval.scores(user.vector)
-        ratings = self._rating.all_movies(user.rating_vector, user.rating_bias)
+        scores = self._retrieval.scores(user.retrieval.vector)
+        by_rating = wish.order == 1
+        key = tf.cond(
+            tf.reduce_any(by_rating),
+            lambda: tf.where(by_rating, self._rating.all_movies(user.rating), scores),
+            lambda: scores,
+        )
         allowed = self._filter(wish.genres_any, wish.genres_all, wish.genres_none, wish.years)
         allowed = without(allowed, excluded)
-        key = tf.where(wish.order == 1, ratings, scores)
         movies, valid = top_movies(key, allowed, self._n_candidates)
         return Candidates(
             movies,
             valid,
             tf.gather(scores, movies, batch_dims=1),
-            tf.gather(ratings, movies, batch_dims=1),
+            self._rating.some_movies(user.rating, movies),
         )
 
     def _reasons(
-        self, weighted: tf.Tensor, movies: tf.Tensor, history_ids: tf.Tensor, in_list: tf.Tensor
+        self, user: RetrievalUser, movies: tf.Tensor, history_ids: tf.Tensor, in_list: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """[B, K, 3] drops and ids of the history movies that pull each movie up most."""
-        drops = self._retrieval.drops(weighted, movies)
+        drops = self._retrieval.drops(user, movies)
         drops = tf.pad(drops, [[0, 0], [0, 0], [0, REASONS_MAX]])
         ids = tf.pad(history_ids, [[0, 0], [0, REASONS_MAX]], constant_values="")
         best, position = tf.math.top_k(drops, REASONS_MAX)
@@ -189,17 +199,15 @@ class Ranking(Servable):
 
     def __init__(self, parts: Towers) -> None:
         self._movies = IdTable(parts.movie_ids)
-        self._rating = RatingTower(parts.rating, parts.user_ids, parts.rating_range)
+        self._rating = rating_layer(parts)
+        self._profiles = ProfileFeatures(ProfileVocabulary(parts.profile_tokens))
         super().__init__()
 
     def call_serving_default(
         self, *, user_id: tf.Tensor, movie_id: tf.Tensor
     ) -> dict[str, tf.Tensor]:
-        nothing = tf.fill(tf.stack([tf.shape(user_id)[0], 1]), "")
-        ratings = self._rate(
-            user_id, nothing, tf.zeros_like(nothing, tf.float32), movie_id[:, None]
-        )
-        return {"rating": ratings[:, 0]}
+        user = self._rating.stored_user(user_id)
+        return {"rating": self._rate(user, movie_id[:, None])[:, 0]}
 
     def call_rank(
         self,
@@ -207,22 +215,17 @@ class Ranking(Servable):
         user_id: tf.Tensor,
         history_ids: tf.Tensor,
         history_ratings: tf.Tensor,
-        profile: tf.Tensor,  # noqa: ARG002 - these models read no profile; the manifest says so
+        profile: tf.Tensor,
         movie_ids: tf.Tensor,
     ) -> dict[str, tf.Tensor]:
-        return {"ratings": self._rate(user_id, history_ids, history_ratings, movie_ids)}
-
-    def _rate(
-        self,
-        user_id: tf.Tensor,
-        history_ids: tf.Tensor,
-        history_ratings: tf.Tensor,
-        movie_ids: tf.Tensor,
-    ) -> tf.Tensor:
         history = self._movies.indexes(history_ids)
-        vector, bias = self._rating.user(user_id, history, history_ratings)
+        said = self._profiles.said(profile)
+        user = self._rating.user(user_id, history, history_ratings, said)
+        return {"ratings": self._rate(user, movie_ids)}
+
+    def _rate(self, user: RatingUser, movie_ids: tf.Tensor) -> tf.Tensor:
         movies = self._movies.indexes(movie_ids)
-        return self._rating.clip(self._rating.some_movies(vector, bias, movies))
+        return self._rating.clip(self._rating.some_movies(user, movies))
 
 
 class Retrieval(Servable):
@@ -251,11 +254,11 @@ class Retrieval(Servable):
         *,
         user_id: tf.Tensor,  # noqa: ARG002 - the tower reads the history alone
         history_ids: tf.Tensor,
-        history_ratings: tf.Tensor,  # noqa: ARG002 - every rating counts as an interaction
-        profile: tf.Tensor,  # noqa: ARG002 - these models read no profile; the manifest says so
+        history_ratings: tf.Tensor,
+        profile: tf.Tensor,  # noqa: ARG002 - retrieval reads no profile; the manifest says so
     ) -> dict[str, tf.Tensor]:
-        weighted = self._retrieval.weighted_history(self._movies.indexes(history_ids))
-        return self._ranked_for(self._retrieval.user_vector(weighted))
+        user = self._retrieval.user(self._movies.indexes(history_ids), history_ratings)
+        return self._ranked_for(user.vector)
 
     def _ranked_for(self, user_vector: tf.Tensor) -> dict[str, tf.Tensor]:
         scores = self._retrieval.scores(user_vector)

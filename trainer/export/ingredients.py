@@ -12,6 +12,7 @@ from trainer.datasets import Col, Dataset
 from trainer.features.movies import MovieFeatures
 from trainer.features.profiles import ProfileFeatures
 from trainer.models.content import ContentMaps
+from trainer.models.rating_net import RatingNet
 from trainer.models.similarity import Similarity
 from trainer.models.towers import RatingTowers, RetrievalTowers
 
@@ -30,7 +31,9 @@ class Towers:
     """[N], 0 = unknown."""
     rating_range: tuple[float, float]
     retrieval: RetrievalTowers
-    rating: RatingTowers
+    rating: RatingTowers | RatingNet
+    profile_tokens: tuple[str, ...]
+    """Columns 1 and on of a profile row."""
     similarity: Similarity
     content_vectors: NDArray[np.float32]
     """[N, S] similarity vectors as the content model places them."""

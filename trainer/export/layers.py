@@ -9,7 +9,6 @@ import numpy as np
 import tensorflow as tf
 
 from serving.contract import K_MAX, YEAR_UNSET
-from trainer.models.towers import RatingTowers, RetrievalTowers
 
 NO_SPREAD = 1e-4
 """float32 carries seven digits: what is left of a smaller relative spread can't be compared."""
@@ -40,100 +39,6 @@ def with_zero_row(rows: np.ndarray) -> np.ndarray:
     return np.concatenate([rows, np.zeros_like(rows[:1])])
 
 
-class RetrievalTower(tf.Module):
-    """User vectors from histories, and scores of the whole catalogue."""
-
-    def __init__(self, towers: RetrievalTowers) -> None:
-        super().__init__()
-        self.n_movies = towers.n_movies
-        self._max_age = len(towers.age_weights)
-        self._history_vectors = tf.Variable(with_zero_row(towers.history_vectors), trainable=False)
-        self._age_weights = tf.constant(with_zero_row(towers.age_weights))
-        self._base = tf.constant(towers.base_vector)
-        # Two variables for one table: a variable that is gathered is copied at each dense read.
-        self._items = tf.Variable(towers.item_vectors, trainable=False)
-        self._item_rows = tf.Variable(with_zero_row(towers.item_vectors), trainable=False)
-
-    def weighted_history(self, movies: tf.Tensor) -> tf.Tensor:
-        """[B, H, D] what each history movie adds to the user vector; zero for padding.
-
-        Args:
-          movies: [B, H] indexes, newest last. Age counts known movies from the end, so padding
-            may stand anywhere.
-        """
-        known = tf.cast(movies < self.n_movies, tf.int64)
-        age = tf.cumsum(known, axis=1, exclusive=True, reverse=True)
-        weights = tf.gather(self._age_weights, tf.minimum(age, self._max_age))
-        weights *= tf.cast(known, tf.float32)
-        return tf.gather(self._history_vectors, movies) * weights[:, :, None]
-
-    def user_vector(self, weighted_history: tf.Tensor) -> tf.Tensor:
-        """[B, D] of the weighted history [B, H, D]."""
-        return self._base + tf.reduce_sum(weighted_history, axis=1)
-
-    def scores(self, user_vector: tf.Tensor) -> tf.Tensor:
-        """[B, N] of user vectors [B, D]."""
-        return tf.matmul(user_vector, self._items, transpose_b=True)
-
-    def drops(self, weighted_history: tf.Tensor, movies: tf.Tensor) -> tf.Tensor:
-        """[B, K, H] what the score of each of [B, K] movies loses without each history movie."""
-        return tf.matmul(tf.gather(self._item_rows, movies), weighted_history, transpose_b=True)
-
-
-class RatingTower(tf.Module):
-    """Ratings of users whom training saw, and of others by a bias from their history."""
-
-    def __init__(
-        self, towers: RatingTowers, user_ids: tuple[str, ...], rating_range: tuple[float, float]
-    ) -> None:
-        super().__init__()
-        self._users = IdTable(user_ids)
-        self._range = rating_range
-        self._mean = towers.mean
-        self._fold_in_strength = towers.fold_in_strength
-        self._user_bias = tf.Variable(with_zero_row(towers.user_bias), trainable=False)
-        self._user_vectors = tf.Variable(with_zero_row(towers.user_vectors), trainable=False)
-        self._items = tf.Variable(towers.item_vectors, trainable=False)
-        self._item_rows = tf.Variable(with_zero_row(towers.item_vectors), trainable=False)
-        self._item_bias = tf.constant(towers.item_bias)
-        self._item_bias_rows = tf.constant(with_zero_row(towers.item_bias))
-        self._n_movies = len(towers.item_bias)
-
-    def user(
-        self, user_id: tf.Tensor, movies: tf.Tensor, ratings: tf.Tensor
-    ) -> tuple[tf.Tensor, tf.Tensor]:
-        """[B, R] vectors and [B, 1] biases (the mean included) of users.
-
-        Args:
-          user_id: [B] string.
-          movies: [B, H] history indexes; ratings: [B, H]. Read for users whom training did not
-            see: a bias that shrinks to 0 with few ratings. A rating that is no finite number
-            does not count.
-        """
-        user = self._users.indexes(user_id)
-        rated = (movies < self._n_movies) & tf.math.is_finite(ratings)
-        residuals = ratings - self._mean - tf.gather(self._item_bias_rows, movies)
-        residuals = tf.where(rated, residuals, 0.0)
-        n_rated = tf.reduce_sum(tf.cast(rated, tf.float32), axis=1)
-        folded = tf.reduce_sum(residuals, axis=1) / (n_rated + self._fold_in_strength)
-        stored = tf.gather(self._user_bias, user)
-        bias = tf.where(user < self._users.n_ids, stored, folded)
-        return tf.gather(self._user_vectors, user), self._mean + bias[:, None]
-
-    def all_movies(self, vector: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:
-        """[B, N] ratings, not clipped."""
-        return bias + self._item_bias + tf.matmul(vector, self._items, transpose_b=True)
-
-    def some_movies(self, vector: tf.Tensor, bias: tf.Tensor, movies: tf.Tensor) -> tf.Tensor:
-        """[B, C] ratings, not clipped, of [B, C] movies."""
-        dots = tf.linalg.matvec(tf.gather(self._item_rows, movies), vector)
-        return bias + tf.gather(self._item_bias_rows, movies) + dots
-
-    def clip(self, ratings: tf.Tensor) -> tf.Tensor:
-        """Ratings inside the release's range."""
-        return tf.clip_by_value(ratings, *self._range)
-
-
 class CatalogueFilter(tf.Module):
     """Which movies a wish allows."""
 
@@ -146,12 +51,28 @@ class CatalogueFilter(tf.Module):
         self, genres_any: tf.Tensor, genres_all: tf.Tensor, genres_none: tf.Tensor, years: tf.Tensor
     ) -> tf.Tensor:
         """[B, N] bool of [B, W] masks (0 = no wish) and [B, 2] inclusive years."""
+        wishes = tf.concat([genres_any, genres_all, genres_none], axis=1)
+        bounded = tf.reduce_any(years != tf.constant(YEAR_UNSET, tf.int64), axis=1, keepdims=True)
+        # Most requests wish for nothing: then no movie is looked at.
+        return tf.cond(
+            tf.reduce_any(wishes != 0) | tf.reduce_any(bounded),
+            lambda: self._allowed(genres_any, genres_all, genres_none, years, bounded),
+            lambda: tf.ones((tf.shape(years)[0], len(self._years)), tf.bool),
+        )
+
+    def _allowed(
+        self,
+        genres_any: tf.Tensor,
+        genres_all: tf.Tensor,
+        genres_none: tf.Tensor,
+        years: tf.Tensor,
+        bounded: tf.Tensor,
+    ) -> tf.Tensor:
         any_wish = tf.reduce_any(genres_any != 0, axis=1, keepdims=True)
         any_hit = _meet(self._genre_words, genres_any)
         all_hit = ~_meet(tf.bitwise.invert(self._genre_words), genres_all)
         none_hit = _meet(self._genre_words, genres_none)
         first, last = years[:, :1], years[:, 1:]
-        bounded = (first != YEAR_UNSET[0]) | (last != YEAR_UNSET[1])
         inside = (self._years > 0) & (self._years >= first) & (self._years <= last)
         return (any_hit | ~any_wish) & all_hit & ~none_hit & (inside | ~bounded)
 

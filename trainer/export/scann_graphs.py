@@ -32,14 +32,14 @@ class RecommendScann(Recommend):
 
     def _candidates(self, user: User, excluded: tf.Tensor, wish: Wish) -> Candidates:
         k = min(self._n_candidates + SPARE, self._movies.n_ids)
-        movies, scores, valid = self._index.search(user.vector, k)
+        movies, scores, valid = self._index.search(user.retrieval.vector, k)
         valid &= ~_among(movies, excluded)
         best, position = tf.math.top_k(
             tf.where(valid, scores, scores.dtype.min), self._n_candidates
         )
         movies = tf.gather(movies, position, batch_dims=1)
         valid = tf.gather(valid, position, batch_dims=1)
-        ratings = self._rating.some_movies(user.rating_vector, user.rating_bias, movies)
+        ratings = self._rating.some_movies(user.rating, movies)
         found = Candidates(movies, valid, tf.where(valid, best, 0.0), ratings)
         enough = tf.reduce_all(valid, axis=1, keepdims=True) & _is_plain(wish)
 

@@ -113,15 +113,16 @@ def _movies(dataset: Dataset, index: DenseIndex, history: Interactions) -> list[
             "title": title,
             "year": int(year),
             "genres": list(genres),
-            "tags": [],
+            "tags": list(tags),
             "rating_count": int(count),
             "mean_rating": round(float(total / count), 4) if count else 0.0,
         }
-        for movie_id, title, year, genres, count, total in zip(
+        for movie_id, title, year, genres, tags, count, total in zip(
             movies[Col.MOVIE],
             movies[Col.TITLE],
             movies[Col.YEAR],
             movies[Col.GENRES],
+            movies[Col.TAGS],
             counts,
             sums,
             strict=True,

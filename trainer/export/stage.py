@@ -40,7 +40,7 @@ from trainer.export.snapshot import write_snapshot
 from trainer.export.towers_file import write_towers
 from trainer.export.verify import UNVERIFIED_MANIFEST_FILE
 from trainer.export.warmup import Example, write_warmup
-from trainer.models import content, dot_bias, similarity
+from trainer.models import content, similarity
 from trainer.pipeline import Report, Trained, described
 from trainer.split import Split
 
@@ -52,7 +52,7 @@ class VerificationError(RuntimeError):
 
 
 def stage(
-    models: ModelsDir, dataset: Dataset, split: Split, trained: Trained, seed: int, report: Report
+    models: ModelsDir, dataset: Dataset, split: Split, trained: Trained, report: Report
 ) -> tuple[str, Manifest]:
     """Writes and verifies a release.
 
@@ -66,7 +66,7 @@ def stage(
     created = datetime.now(UTC)
     with new_staging(models, created) as folder:
         report("exporting SavedModels")
-        manifest = _write(folder, dataset, split, trained, seed, created)
+        manifest = _write(folder, dataset, split, trained, created)
         report("verifying in a clean process")
         manifest = complete(folder, manifest, split.test)
     return folder.name, manifest
@@ -125,7 +125,7 @@ def _being_written(folder: Path) -> Iterator[None]:
 
 
 def _write(
-    folder: Path, dataset: Dataset, split: Split, trained: Trained, seed: int, created: datetime
+    folder: Path, dataset: Dataset, split: Split, trained: Trained, created: datetime
 ) -> Manifest:
     servables = {name: servable(trained.ingredients) for name, servable in SERVABLES.items()}
     examples = golden.example_inputs(dataset, trained.index, trained.history)
@@ -142,10 +142,10 @@ def _write(
         trained.history,
         split,
         trained.ingredients,
-        seed,
+        trained.settings.seed,
     )
     lengths = np.bincount(trained.history.users)
-    parts = trained.ingredients
+    parts, settings = trained.ingredients, trained.settings
     return Manifest(
         contract_version=CONTRACT_VERSION,
         release_version=0,
@@ -167,14 +167,14 @@ def _write(
         rating_dim=parts.rating.dim,
         rating_weight=parts.rating_weight,
         models={
-            "recommend": f"{trained.choices.retrieval_model} + {dot_bias.NAME}",
-            "ranking": dot_bias.NAME,
-            "retrieval": f"{trained.choices.retrieval_model}; similar: {similarity.NAME}",
+            "recommend": f"{settings.retrieval} + {settings.rating}",
+            "ranking": settings.rating,
+            "retrieval": f"{settings.retrieval}; similar: {similarity.NAME}",
             "content": content.NAME,
         },
-        notes=tuple(trained.choices.notes),
+        notes=trained.notes,
         hyper_parameters=described(trained),
-        metrics={"validation": trained.choices.metrics},
+        metrics={"validation": trained.choices.metrics, "curves": trained.choices.curves},
         parts={name: list_files(folder / name) for name in (*servables, FEATURES_PART)},
         golden_requests=golden.record(servables, examples),
     )

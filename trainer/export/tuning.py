@@ -35,6 +35,7 @@ from trainer.export.scann_index import IndexParameters, ScannError, ScannIndex, 
 from trainer.export.stage import complete, new_staging, write_extras
 from trainer.export.towers_file import read_towers
 from trainer.export.verify import stored_histories
+from trainer.features.index import Histories
 
 INDEX_FROM: Final = 50_000
 """Movies from which on ScaNN pays; below, exact search is as fast and misses nothing."""
@@ -75,12 +76,13 @@ class Curve:
 def user_vectors(towers: Towers, features: Path, count: int) -> NDArray[np.float32]:
     """[Q, D] of users of the snapshot, evenly drawn; what the index will be asked for."""
     index = {movie_id: number for number, movie_id in enumerate(towers.movie_ids)}
-    histories = [
-        np.array([index[movie_id] for movie_id in ids], np.int64)
-        for ids, _ in stored_histories(features).values()
-    ]
-    drawn = histories[:: max(1, len(histories) // count)][:count]
-    return towers.retrieval.user_vectors(drawn).astype(np.float32)
+    stored = list(stored_histories(features).values())
+    drawn = stored[:: max(1, len(stored) // count)][:count]
+    histories = Histories(
+        [np.array([index[movie_id] for movie_id in ids], np.int64) for ids, _ in drawn],
+        [np.array(ratings, np.float32) for _, ratings in drawn],
+    )
+    return towers.retrieval.user_vectors(histories).astype(np.float32)
 
 
 def measure(vectors: NDArray[np.float32], queries: NDArray[np.float32]) -> Curve:

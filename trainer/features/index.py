@@ -14,6 +14,31 @@ IndexArray = NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
+class Histories:
+    """What each of U users rated, oldest first."""
+
+    movies: list[IndexArray]
+    """U arrays of movie indexes."""
+    ratings: list[NDArray[np.float32]]
+    """U arrays as long; NaN where a movie was seen and not rated."""
+
+    def __len__(self) -> int:
+        return len(self.movies)
+
+    def of(self, users: IndexArray) -> Histories:
+        """The histories of these users, in this order."""
+        return Histories([self.movies[u] for u in users], [self.ratings[u] for u in users])
+
+    def first(self, n: int) -> Histories:
+        """Each user's oldest `n`."""
+        return Histories([m[:n] for m in self.movies], [r[:n] for r in self.ratings])
+
+    def lengths(self) -> IndexArray:
+        """Ratings of each user, [U]."""
+        return np.array([len(movies) for movies in self.movies], np.int64)
+
+
+@dataclass(frozen=True, eq=False)
 class Interactions:
     """Rating rows by dense index, ordered by user, then time, then file order."""
 
@@ -32,6 +57,17 @@ class Interactions:
     def by_user(self, n_users: int) -> list[IndexArray]:
         """Each user's movie indexes, oldest first; empty for a user without rows."""
         return np.split(self.movies, self.offsets(n_users)[1:-1])
+
+    def histories(self, n_users: int) -> Histories:
+        """Each user's movies and ratings; empty for a user without rows."""
+        cuts = self.offsets(n_users)[1:-1]
+        return Histories(np.split(self.movies, cuts), np.split(self.ratings, cuts))
+
+    def where(self, keep: NDArray[np.bool_]) -> Interactions:
+        """The rows at which [n] `keep` is true."""
+        return Interactions(
+            self.users[keep], self.movies[keep], self.ratings[keep], self.timestamps[keep]
+        )
 
     def offsets(self, n_users: int) -> IndexArray:
         """[U + 1]: user u owns rows offsets[u] to offsets[u + 1]."""

@@ -59,6 +59,16 @@ class ProfileFeatures(tf.Module):
         super().__init__()
         self.vocabulary = vocabulary
         self._tokens = Bag(vocabulary.tokens)
+        of_the_person = [not token.startswith("genre:") for token in vocabulary.tokens]
+        self._of_the_person = tf.constant([0.0, *map(float, of_the_person)])
+
+    def said(self, profile: tf.Tensor) -> tf.Tensor:
+        """[B, 1 + tokens] rows of what users say of themselves alone, scaled to unit length.
+
+        The constant and the favourite genres are 0; a row that says nothing is zero.
+        """
+        rows = self(profile) * self._of_the_person
+        return tf.math.divide_no_nan(rows, tf.norm(rows, axis=1, keepdims=True))
 
     def __call__(self, profile: tf.Tensor) -> tf.Tensor:
         """Rows of [B, P] tokens; "" is padding, unknown tokens are ignored."""
@@ -90,20 +100,32 @@ def user_rows(
     features: ProfileFeatures, dataset: Dataset, index: DenseIndex, histories: list[IndexArray]
 ) -> NDArray[np.float32]:
     """[U, 1 + tokens] rows of all users: what they said, and the genres they watch most."""
-    users = dataset.users.set_index(Col.USER).loc[list(index.user_ids)]
-    favorites = favorite_genres(dataset, histories)
-    bags = []
-    for age, gender, occupation, genres in zip(
-        users[Col.AGE], users[Col.GENDER], users[Col.OCCUPATION], favorites, strict=True
-    ):
-        bags.append(
-            [
-                "",
-                f"age:{age}" if age > 0 else "",
-                f"gender:{gender}" if gender else "",
-                f"occupation:{occupation}" if occupation else "",
-                *(f"genre:{genre}" for genre in genres),
-                *[""] * (FAVORITE_GENRES - len(genres)),
-            ]
-        )
+    said = _said(dataset, index)
+    watched = favorite_genres(dataset, histories)
+    bags = [
+        [*tokens, *(f"genre:{genre}" for genre in genres), *[""] * (FAVORITE_GENRES - len(genres))]
+        for tokens, genres in zip(said, watched, strict=True)
+    ]
     return features(tf.constant(bags)).numpy()
+
+
+def said_rows(
+    features: ProfileFeatures, dataset: Dataset, index: DenseIndex
+) -> NDArray[np.float32]:
+    """[U, 1 + tokens] rows of all users as `ProfileFeatures.said` makes them."""
+    return features.said(tf.constant(_said(dataset, index))).numpy()
+
+
+def _said(dataset: Dataset, index: DenseIndex) -> list[list[str]]:
+    users = dataset.users.set_index(Col.USER).loc[list(index.user_ids)]
+    return [
+        [
+            "",
+            f"age:{age}" if age > 0 else "",
+            f"gender:{gender}" if gender else "",
+            f"occupation:{occupation}" if occupation else "",
+        ]
+        for age, gender, occupation in zip(
+            users[Col.AGE], users[Col.GENDER], users[Col.OCCUPATION], strict=True
+        )
+    ]

@@ -13,8 +13,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from trainer.baselines import shrunk_means
+from trainer.features.index import Interactions
+from trainer.models.rating_net import RatingNet
 from trainer.models.similarity import Similarity
-from trainer.models.towers import RatingTowers, RetrievalTowers
+from trainer.models.towers import RatingTowers
 
 NAME = "content"
 
@@ -23,7 +26,7 @@ NAME = "content"
 class Config:
     """Hyper-parameters."""
 
-    penalty: float = 20.0
+    penalty: float = 10.0
     profile_penalty: float = 50.0
     min_title_count: int = 4
     """A title word has a feature when so many titles hold it."""
@@ -64,28 +67,39 @@ def ridge(
     return np.linalg.solve(gram, weighted.T @ targets).astype(np.float32)
 
 
+def rating_targets(rating: RatingTowers | RatingNet, rows: Interactions) -> NDArray[np.float32]:
+    """[N, R + 1] the movies' rating vectors and, in the last column, biases.
+
+    No dot product tells what a network rates: its movies have a bias alone, by which their shrunken
+    mean is off the mean.
+    """
+    if isinstance(rating, RatingTowers):
+        return np.append(rating.item_vectors, rating.item_bias[:, None], axis=1)
+    n_movies = len(rating.movie_rows)
+    targets = np.zeros((n_movies, rating.dim + 1), np.float32)
+    targets[:, -1] = shrunk_means(rows.movies, rows.ratings, n_movies) - rating.mean
+    return targets
+
+
 def fit(
     movie_rows: NDArray[np.float32],
     user_rows: NDArray[np.float32],
     user_vectors: NDArray[np.float32],
-    retrieval: RetrievalTowers,
-    rating: RatingTowers,
+    retrieval: NDArray[np.float32],
+    rating: NDArray[np.float32],
     similarity: Similarity,
     config: Config,
 ) -> ContentMaps:
-    """Maps features into the trained spaces; movies without training ratings weigh nothing."""
-    targets = np.concatenate(
-        [
-            retrieval.item_vectors,
-            rating.item_vectors,
-            rating.item_bias[:, None],
-            similarity.item_vectors,
-        ],
-        axis=1,
-    )
+    """Maps features into the trained spaces; movies without training ratings weigh nothing.
+
+    Args:
+      retrieval: [N, D] where a movie would stand if training had not seen it.
+      rating: `rating_targets`.
+    """
+    targets = np.concatenate([retrieval, rating, similarity.item_vectors], axis=1)
     solution = ridge(movie_rows, targets, similarity.confidence, config.penalty)
     to_retrieval, to_rating, to_similarity = np.split(
-        solution, [retrieval.dim, retrieval.dim + rating.dim + 1], axis=1
+        solution, np.cumsum([retrieval.shape[1], rating.shape[1]]), axis=1
     )
     everybody = np.ones(len(user_rows), np.float32)
     profile = ridge(user_rows, user_vectors, everybody, config.profile_penalty)

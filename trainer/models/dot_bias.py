@@ -8,49 +8,43 @@ biases, Adam, early stopping on validation. The source starts from zero without 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import tensorflow as tf
-from numpy.typing import NDArray
 
-from trainer.fit import ProgressBar, clear_untrained, seed_everything, shuffled_batches
-from trainer.models.towers import RatingTowers
+from trainer.features.index import Interactions
+from trainer.fit import FitConfig, clear_untrained, fit_ratings, predicted, seed_everything
+from trainer.models.interfaces import FittedRating, TrainingData
+from trainer.models.towers import FoldIn, RatingTowers
+from trainer.search_space import FloatRange, IntRange, SearchSpace
 
 NAME = "dot_bias"
-VALIDATION_BATCH = 4096
 
 
 @dataclass(frozen=True, slots=True)
-class Config:
+class Config(FitConfig):
     """Hyper-parameters; chosen on ml-100k's validation part."""
 
-    dim: int = 32
+    dim: int = 64
     learning_rate: float = 0.01
-    batch_size: int = 1024
+    decay: float = 0.8
+    usual_epochs: int = 10
     l2_vectors: float = 0.1
     """Weight of the squared norm of the two vectors of a rating."""
     l2_biases: float = 0.005
-    max_epochs: int = 40
-    patience: int = 2
     fold_in_strength: float = 16.0
     """Pseudo-ratings that hold back the bias of a user whom training did not see."""
-    seed: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Ratings:
-    """Rows by dense index."""
-
-    users: NDArray[np.int64]
-    """[n]"""
-    movies: NDArray[np.int64]
-    """[n]"""
-    ratings: NDArray[np.float32]
-    """[n]"""
-
-    def columns(self) -> tuple[tuple[NDArray[np.int64], NDArray[np.int64]], NDArray[np.float32]]:
-        """Inputs and targets, nested as Keras takes them."""
-        return (self.users, self.movies), self.ratings
+SEARCH_SPACE: SearchSpace = {
+    "dim": IntRange(8, 256, log=True),
+    "learning_rate": FloatRange(0.001, 0.05, log=True),
+    "decay": FloatRange(0.5, 1.0),
+    "batch_size": IntRange(128, 8192, log=True),
+    "l2_vectors": FloatRange(0.005, 1.0, log=True),
+    "l2_biases": FloatRange(0.0005, 0.1, log=True),
+}
 
 
 class DotBias(tf.keras.Model):
@@ -87,64 +81,49 @@ class DotBias(tf.keras.Model):
             self.mean + user_bias + item_bias + tf.reduce_sum(user_vectors * item_vectors, axis=1)
         )
 
-    def place_items(
-        self, movies: NDArray[np.int64], vectors: NDArray[np.float32], biases: NDArray[np.float32]
-    ) -> None:
-        """Sets the [n, R] vectors and [n] biases of movies that training did not see."""
-        self.item_vectors.embeddings.scatter_nd_update(movies[:, None], vectors)
-        self.item_bias.embeddings.scatter_nd_update(movies[:, None], biases[:, None])
-
-    def towers(self) -> RatingTowers:
-        """The model as plain arrays."""
+    def towers(self, n_profile_columns: int) -> RatingTowers:
+        """The model as plain arrays; a stranger has no vector, and a bias from their history."""
+        user_vectors = self.user_vectors.embeddings.numpy()
+        user_bias = self.user_bias.embeddings.numpy()[:, 0]
+        item_vectors = self.item_vectors.embeddings.numpy()
+        item_bias = self.item_bias.embeddings.numpy()[:, 0]
+        dim = self._config.dim
         return RatingTowers(
             mean=float(self.mean.numpy()),
-            user_bias=self.user_bias.embeddings.numpy()[:, 0],
-            user_vectors=self.user_vectors.embeddings.numpy(),
-            item_bias=self.item_bias.embeddings.numpy()[:, 0],
-            item_vectors=self.item_vectors.embeddings.numpy(),
-            fold_in_strength=self._config.fold_in_strength,
+            item_vectors=item_vectors,
+            item_bias=item_bias,
+            history_vectors=np.zeros_like(item_vectors),
+            history_bias=np.zeros_like(item_bias),
+            stored_vectors=user_vectors,
+            stored_bias=user_bias,
+            user_vectors=user_vectors,
+            user_bias=user_bias,
+            fold_in=FoldIn(
+                nobody_vector=np.zeros(dim, np.float32),
+                nobody_bias=0.0,
+                profile_vectors=np.zeros((n_profile_columns, dim), np.float32),
+                profile_bias=np.zeros(n_profile_columns, np.float32),
+                usual_profile=np.zeros(n_profile_columns, np.float32),
+                bias_strength=self._config.fold_in_strength,
+                ridge=0.0,
+            ),
         )
 
 
-def fit(
-    train: Ratings,
-    n_users: int,
-    n_movies: int,
-    config: Config,
-    validation: Ratings | None = None,
-    n_epochs: int | None = None,
-) -> tuple[DotBias, list[float]]:
-    """Trains on ratings.
+def fit(data: TrainingData, config: Config, validation: Interactions | None = None) -> FittedRating:
+    """Trains on the ratings; validation chooses the number of epochs.
 
-    Args:
-      validation: rows that decide when to stop; the best weights are kept.
-      n_epochs: fits exactly so many epochs instead, for the final fit on all rows.
-
-    Returns:
-      The model, zero for users and movies without a row, and the validation RMSE after each
-      epoch (empty without `validation`).
+    Users and movies without a training row have no vector and no bias.
     """
     seed_everything(config.seed)
-    model = DotBias(n_users, n_movies, float(train.ratings.mean()), config)
-    clear_untrained(model.user_vectors, train.users)
-    clear_untrained(model.item_vectors, train.movies)
-    rmse = tf.keras.metrics.RootMeanSquaredError("rmse")
-    model.compile(tf.keras.optimizers.Adam(config.learning_rate), loss="mse", metrics=[rmse])
-    epochs = n_epochs or config.max_epochs
-    callbacks: list[tf.keras.callbacks.Callback] = []
-    if validation is not None:
-        callbacks.append(
-            tf.keras.callbacks.EarlyStopping(
-                "val_rmse", mode="min", patience=config.patience, restore_best_weights=True
-            )
-        )
-    with ProgressBar(NAME, epochs, "val_rmse" if validation else "rmse") as bar:
-        history = model.fit(
-            shuffled_batches(train.columns(), config.batch_size, config.seed),
-            validation_data=validation.columns() if validation else None,
-            validation_batch_size=VALIDATION_BATCH,
-            epochs=epochs,
-            verbose=0,
-            callbacks=[*callbacks, bar],
-        )
-    return model, history.history.get("val_rmse", [])
+    rows = data.rows
+    model = DotBias(data.n_users, data.n_movies, float(rows.ratings.mean()), config)
+    clear_untrained(model.user_vectors, rows.users)
+    clear_untrained(model.item_vectors, rows.movies)
+    chosen, curves = fit_ratings(NAME, model, rows, config, validation)
+    return FittedRating(
+        predict=partial(predicted, model),
+        towers=model.towers(data.user_rows.shape[1]),
+        config=chosen,
+        curves=curves,
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,15 +16,75 @@ from trainer.features.movies import MovieFeatures, MovieVocabulary
 from trainer.features.profiles import ProfileFeatures, ProfileVocabulary
 from trainer.models.content import ContentMaps
 from trainer.models.similarity import Similarity
-from trainer.models.towers import RatingTowers, RetrievalTowers
+from trainer.models.towers import FoldIn, Liking, RatingTowers, RetrievalTowers
 
-N_MOVIES, N_USERS, DIM, RATING_DIM, SIMILAR_DIM, MAX_AGE = 350, 5, 7, 4, 6, 9
+N_MOVIES, N_USERS, RATING_DIM, SIMILAR_DIM, MAX_AGE = 350, 5, 4, 6, 9
+TOWER_OF_COLUMN = np.array([0, 0, 0, 0, 1, 1, 1])
+DIM = len(TOWER_OF_COLUMN)
+"""Of the rating towers: no stranger's history moves it."""
 WEIGHT = 0.3
 GENRE_OF = np.arange(N_MOVIES) % 3
 YEARS = np.where(np.arange(N_MOVIES) % 10 == 0, 0, 1900 + np.arange(N_MOVIES) % 100)
 
 HISTORY = ["m3", "m17", "m200", "m5"]
+"""What training saw of every user, too."""
 RATINGS = [5.0, 1.0, 3.0, 4.0]
+
+
+def normal(rng: np.random.Generator, *shape: int) -> np.ndarray:
+    """Random float32 of this shape."""
+    return rng.normal(size=shape).astype(np.float32)
+
+
+def indexes_of(movie_ids: Sequence[str]) -> np.ndarray:
+    """[H] of ids "m<index>"."""
+    return np.array([int(movie_id[1:]) for movie_id in movie_ids], np.int64)
+
+
+def make_retrieval(n_movies: int, rng: np.random.Generator) -> RetrievalTowers:
+    """Two towers behind a gate of three rows; a dislike pushes away."""
+    random = partial(normal, rng)
+    item_vectors = random(n_movies, DIM)
+    same_tower = TOWER_OF_COLUMN[:, None] == TOWER_OF_COLUMN
+    return RetrievalTowers(
+        item_vectors=item_vectors,
+        history_vectors=random(n_movies, DIM),
+        base_vector=random(DIM),
+        tower_of_column=TOWER_OF_COLUMN,
+        age_weights=np.abs(random(MAX_AGE, 2)),
+        covariance=(np.cov(item_vectors.T, bias=True) * same_tower).astype(np.float32),
+        gate_from=np.array([0, 2, 4]),
+        gate=np.array([[1, 0], [1, 0.35], [0.5, 1]], np.float32),
+        liking=Liking(1.5, 3.0, -0.25),
+    )
+
+
+def make_rating(n_movies: int, n_profile_columns: int, rng: np.random.Generator) -> RatingTowers:
+    """Towers that read the history, the profile, and fold strangers in."""
+    random = partial(normal, rng)
+    stored_vectors, stored_bias = random(N_USERS, RATING_DIM), random(N_USERS)
+    history_vectors, history_bias = random(n_movies, RATING_DIM), random(n_movies)
+    trained = indexes_of(HISTORY) % n_movies
+    return RatingTowers(
+        mean=3.5,
+        item_vectors=random(n_movies, RATING_DIM),
+        item_bias=random(n_movies),
+        history_vectors=history_vectors,
+        history_bias=history_bias,
+        stored_vectors=stored_vectors,
+        stored_bias=stored_bias,
+        user_vectors=stored_vectors + history_vectors[trained].sum(axis=0) / np.sqrt(len(trained)),
+        user_bias=stored_bias + history_bias[trained].sum() / np.sqrt(len(trained)),
+        fold_in=FoldIn(
+            nobody_vector=random(RATING_DIM),
+            nobody_bias=0.25,
+            profile_vectors=random(n_profile_columns, RATING_DIM),
+            profile_bias=random(n_profile_columns),
+            usual_profile=random(n_profile_columns),
+            bias_strength=16.0,
+            ridge=5.0,
+        ),
+    )
 
 
 def make_ingredients(
@@ -31,10 +92,7 @@ def make_ingredients(
 ) -> Ingredients:
     """Random towers; movie m<i> has genre i % 3, or what [n_movies, W] `genre_words` say."""
     rng = np.random.default_rng(7)
-
-    def random(*shape: int) -> np.ndarray:
-        return rng.normal(size=shape).astype(np.float32)
-
+    random = partial(normal, rng)
     movie_features = MovieFeatures(MovieVocabulary(("Action", "Comedy"), ("night",), ()))
     profile_features = ProfileFeatures(ProfileVocabulary(("age:25-34", "gender:F")))
     n_columns = movie_features.vocabulary.n_features
@@ -46,17 +104,9 @@ def make_ingredients(
         genre_words=genre_words,
         years=YEARS[:n_movies],
         rating_range=(1.0, 5.0),
-        retrieval=RetrievalTowers(
-            random(n_movies, DIM), random(n_movies, DIM), random(MAX_AGE), random(DIM)
-        ),
-        rating=RatingTowers(
-            3.5,
-            random(N_USERS),
-            random(N_USERS, RATING_DIM),
-            random(n_movies),
-            random(n_movies, RATING_DIM),
-            16.0,
-        ),
+        retrieval=make_retrieval(n_movies, rng),
+        rating=make_rating(n_movies, profile_features.vocabulary.n_features, rng),
+        profile_tokens=profile_features.vocabulary.tokens,
         similarity=Similarity(
             random(n_movies, SIMILAR_DIM), rng.uniform(size=n_movies).astype(np.float32)
         ),

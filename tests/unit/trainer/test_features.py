@@ -9,13 +9,17 @@ import pytest
 import tensorflow as tf
 
 from tests.worlds import checkerboard
+from trainer.datasets.tags import normal_tag
+from trainer.features import movies as movie_features
 from trainer.features.index import DenseIndex
 from trainer.features.movies import (
     N_YEAR_BUCKETS,
+    N_YEARS,
     MovieFeatures,
     MovieVocabulary,
     build_vocabulary,
     catalogue_rows,
+    normal_tags,
     title_words,
     year_buckets,
 )
@@ -70,13 +74,22 @@ def test_year_buckets(year, bucket):
     assert year_buckets(tf.constant([year], tf.int64)).numpy().tolist() == [bucket]
 
 
+def test_a_single_year_has_a_column_of_its_own():
+    """1994 is column 94 of the single years; an unknown year and one before 1900 have none."""
+    features = MovieFeatures(MovieVocabulary((), (), ()))
+    rows = movie_rows(features, ["", "", ""], [[""], [""], [""]], [1994, 0, 1850])
+
+    single = rows[:, features.vocabulary.columns("single_years")]
+    np.testing.assert_array_equal(single, [np.eye(N_YEARS)[94], [0] * N_YEARS, [0] * N_YEARS])
+
+
 def test_movie_row_is_a_one_and_groups_of_unit_length():
     """Two genres count 1 / sqrt(2) each, a repeated word once, unknown ones nothing."""
     features = MovieFeatures(MovieVocabulary(("Action", "Comedy", "War"), ("night",), ()))
     row = movie_rows(features, ["Night of the night"], [["", "War", "Action", "Opera"]], [0])[0]
 
     half = 1 / np.sqrt(2)
-    expected = [1, half, 0, half, *[1] + [0] * (N_YEAR_BUCKETS - 1), 1]
+    expected = [1, half, 0, half, *[1] + [0] * (N_YEAR_BUCKETS - 1), *[0] * N_YEARS, 1]
     np.testing.assert_allclose(row, expected, atol=1e-6)
     assert features.vocabulary.n_features == len(expected)
 
@@ -87,7 +100,7 @@ def test_a_movie_without_title_or_genres_is_finite(genres):
     features = MovieFeatures(MovieVocabulary(("Action",), ("night",), ()))
     rows = movie_rows(features, ["", "!?"], genres, [0, 0])
 
-    expected = [1, 0, 1, *[0] * N_YEAR_BUCKETS]
+    expected = [1, 0, 1, *[0] * (N_YEAR_BUCKETS + N_YEARS)]
     np.testing.assert_array_equal(rows, [expected, expected])
 
 
@@ -113,6 +126,61 @@ def test_catalogue_rows_are_the_rows_of_each_movie_alone():
     ]
 
     np.testing.assert_allclose(catalogue_rows(features, dataset), alone, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("written", "tag"),
+    [
+        ("  Sci-Fi ", "sci-fi"),
+        ("TIME \t travel!", "time travel"),
+        ("'quoted\"", "quoted"),
+        ("#hash_tag*", "hash_tag"),
+        ("ÉTUDE\u00a0noir", "étude noir"),
+        ("\u2003ŽLUŤOUČKÝ 千と千尋\x85\x1c", "žluťoučký 千と千尋"),
+        ("...", ""),
+        ("", ""),
+    ],
+)
+def test_the_graph_reads_a_tag_as_the_reader_of_the_data_does(written, tag):
+    """Lower case, single spaces, no punctuation at the ends; both ways of doing it agree."""
+    assert normal_tags(tf.constant([[written]])).numpy()[0, 0].decode() == tag
+    assert normal_tag(written) == tag
+
+
+def tagged(*tags: tuple[str, ...]):
+    """A data set of so many movies with these tags."""
+    dataset = checkerboard(n_movies=len(tags))
+    return replace(dataset, movies=dataset.movies.assign(tags=list(tags)))
+
+
+def test_vocabulary_keeps_the_tags_of_enough_movies(monkeypatch):
+    """A tag counts once a movie; of too many the most frequent, then by the alphabet."""
+    dataset = tagged(
+        ("dark", "heist"), ("dark", "aliens"), ("aliens", "heist"), ("dark", "rare", "RARE!")
+    )
+
+    assert build_vocabulary(dataset, 9, min_tag_count=2).tags == ("aliens", "dark", "heist")
+    assert build_vocabulary(dataset, 9).tags == ()
+    monkeypatch.setattr(movie_features, "MAX_TAG_FEATURES", 2)
+    assert build_vocabulary(dataset, 9, min_tag_count=2).tags == ("aliens", "dark")
+
+
+def test_tags_of_the_catalogue_are_features():
+    """Two tags count 1 / sqrt(2) each; what a caller writes otherwise is the same tag."""
+    dataset = tagged(("dark", "heist"), (), ("dark", "rare"))
+    features = MovieFeatures(build_vocabulary(dataset, 9, min_tag_count=1))
+    rows = catalogue_rows(features, dataset)
+    raw = features(
+        tf.constant(["Even story 0"]),
+        tf.constant([["Even"]]),
+        tf.constant([1950], tf.int64),
+        tf.constant([[" Heist!", "", "DARK", "unheard of"]]),
+    )
+
+    half = 1 / np.sqrt(2)
+    found = rows[:, features.vocabulary.columns("tags")]
+    np.testing.assert_allclose(found, [[half, half, 0], [0, 0, 0], [half, 0, half]], atol=1e-6)
+    np.testing.assert_allclose(raw, rows[:1], atol=1e-6)
 
 
 @pytest.mark.parametrize(

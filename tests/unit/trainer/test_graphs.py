@@ -11,11 +11,11 @@ from tests.oracle import final_order
 from tests.unit.trainer.served import (
     GENRE_OF,
     HISTORY,
-    MAX_AGE,
     RATINGS,
     WEIGHT,
     YEARS,
     ids_of,
+    indexes_of,
     make_ingredients,
 )
 from trainer.export.graphs import SERVABLES
@@ -60,17 +60,15 @@ def recommend(servables, inputs, exclude=("",), masks=None, order=0) -> dict[str
     return {name: tensor.numpy() for name, tensor in answer.items()}
 
 
-def oracle_vectors(parts, history=HISTORY):
-    """User vector by the definition: ages counted from the end."""
+def oracle_scores(parts):
+    """[N] retrieval scores of HISTORY."""
     towers = parts.retrieval
-    vector = towers.base_vector.astype(np.float64)
-    for age, movie_id in enumerate(reversed(history)):
-        movie = int(movie_id[1:])
-        vector = vector + towers.age_weights[age] * towers.history_vectors[movie]
-    return vector, towers.item_vectors @ vector
+    vector = towers.user_vector(indexes_of(HISTORY), np.array(RATINGS, np.float32))
+    return towers.item_vectors @ vector
 
 
 def oracle_ratings(parts, user=2):
+    """[N] ratings of a stored user with the history that training saw."""
     towers = parts.rating
     return (
         towers.mean
@@ -83,7 +81,7 @@ def oracle_ratings(parts, user=2):
 @pytest.mark.parametrize("order", [0, 1])
 def test_recommend_equals_the_final_order_in_numpy(parts, servables, order):
     """One graph gives the ids, scores and ratings that retrieval, filter and order give by hand."""
-    _, scores = oracle_vectors(parts)
+    scores = oracle_scores(parts)
     ratings = oracle_ratings(parts)
     allowed = (GENRE_OF != 1) & (YEARS >= 1910) & (YEARS <= 1980)
     allowed[[3, 17, 200, 5]] = False
@@ -106,31 +104,6 @@ def test_recommend_equals_the_final_order_in_numpy(parts, servables, order):
     assert not answer["ratings"][0, n_expected:].any()
 
 
-def test_padding_changes_nothing_wherever_it_stands(parts, servables):
-    """Empty and unknown ids in a history have no age and no weight."""
-    plain = recommend(servables, person("u2", HISTORY, RATINGS))
-    padded = recommend(
-        servables,
-        person(
-            "u2", ["", "m3", "", "nobody's", "m17", "m200", "", "m5"], [0, 5, 0, 9, 1, 3, 0, 4.0]
-        ),
-    )
-    vector, _ = oracle_vectors(parts)
-
-    assert ids_of(plain["movie_ids"][0]) == ids_of(padded["movie_ids"][0])
-    np.testing.assert_allclose(padded["user_vector"][0], vector, rtol=1e-4, atol=1e-5)
-
-
-def test_movies_beyond_the_last_age_weigh_nothing(servables):
-    """A history longer than the age weights gives the vector of its newest movies."""
-    long = [f"m{i}" for i in range(40)]
-    newest = long[-MAX_AGE:]
-    a = recommend(servables, person("u2", long, [3.0] * 40))["user_vector"]
-    b = recommend(servables, person("u2", newest, [3.0] * MAX_AGE))["user_vector"]
-
-    np.testing.assert_allclose(a, b, rtol=1e-5)
-
-
 def test_nothing_allowed_is_an_empty_row(servables):
     """A wish that no movie meets gives K_MAX empty columns, no error and no NaN."""
     answer = recommend(servables, person("u2", HISTORY, RATINGS), masks=no_masks(years=(1, 2)))
@@ -146,30 +119,6 @@ def test_a_movie_without_a_year_fails_any_bound(servables):
 
     assert listed
     assert not any(YEARS[movie] == 0 for movie in listed)
-
-
-def test_reasons_are_true_drops_of_the_retrieval_score(parts, servables):
-    """Taking a cited movie out of the sum, ages held, lowers the score by the drop reported."""
-    answer = recommend(servables, person("u2", HISTORY, RATINGS))
-    towers = parts.retrieval
-    cited = 0
-    for column, movie_id in enumerate(ids_of(answer["movie_ids"][0])[:20]):
-        rows = zip(
-            ids_of(answer["reason_ids"][0, column]), answer["reason_drops"][0, column], strict=True
-        )
-        for reason, drop in rows:
-            if not reason:
-                assert drop == 0
-                continue
-            age = len(HISTORY) - 1 - HISTORY.index(reason)
-            part = towers.age_weights[age] * towers.history_vectors[int(reason[1:])]
-            assert drop > 0
-            assert drop == pytest.approx(
-                float(part @ towers.item_vectors[int(movie_id[1:])]), rel=1e-3
-            )
-            cited += 1
-
-    assert cited > 20
 
 
 def test_score_stats_restore_the_final_score(parts, servables):
@@ -197,32 +146,6 @@ def test_a_catalogue_smaller_than_k_max_is_padded():
     assert answer["reason_ids"].shape == (1, K_MAX, 3)
     listed = [i for i in ids_of(answer["movie_ids"][0]) if i]
     assert sorted(listed) == sorted(f"m{i}" for i in range(12) if i != 1)
-
-
-def test_unknown_user_gets_a_shrunk_bias_of_the_history(parts, servables):
-    """(5 - 3.5 - b_3 + 1 - 3.5 - b_17) / (2 + 16), and no vector."""
-    towers = parts.rating
-    residuals = (5 - 3.5 - towers.item_bias[3]) + (1 - 3.5 - towers.item_bias[17])
-    expected = 3.5 + residuals / 18 + towers.item_bias[[40, 41]]
-    answer = servables["ranking"].functions["rank"](
-        **person("stranger", ["", "m3", "m17"], [0.0, 5.0, 1.0]),
-        movie_ids=tf.constant([["m40", "m41"]]),
-    )
-
-    np.testing.assert_allclose(answer["ratings"][0], np.clip(expected, 1, 5), atol=1e-5)
-
-
-def test_rank_equals_the_pair_signature(servables):
-    """`rank` with a stored user's history gives what `serving_default` gives for each pair."""
-    movies = [f"m{i}" for i in range(50)]
-    ranked = servables["ranking"].functions["rank"](
-        **person("u3", HISTORY, RATINGS), movie_ids=tf.constant([movies])
-    )["ratings"][0]
-    pairs = servables["ranking"].functions["serving_default"](
-        user_id=tf.constant(["u3"] * 50), movie_id=tf.constant(movies)
-    )["rating"]
-
-    np.testing.assert_allclose(ranked, pairs, atol=1e-5)
 
 
 def test_similar_leaves_out_the_movie_and_scales_by_trust(parts, servables):
@@ -253,11 +176,16 @@ def test_similar_to_an_unknown_movie_is_empty(servables, mode):
 def test_embed_movie_reads_genres_year_and_title(parts, servables):
     """The rows of the content map that belong to the movie's features, added up."""
     maps = parts.content
-    # Columns: 1, Action, Comedy, 29 year buckets (0 unknown), "night".
-    columns = 1 + 2 + 1 + (1994 - 1900) // 5
+    # Columns: 1, Action, Comedy, 29 year buckets (0 unknown), 140 years, "night".
+    bucket = 1 + 2 + 1 + (1994 - 1900) // 5
+    year = 1 + 2 + 29 + 94
     word = maps.retrieval.shape[0] - 1
     expected = (
-        maps.retrieval[0] + maps.retrieval[2] + maps.retrieval[columns] + maps.retrieval[word]
+        maps.retrieval[0]
+        + maps.retrieval[2]
+        + maps.retrieval[bucket]
+        + maps.retrieval[year]
+        + maps.retrieval[word]
     )
     answer = servables["content"].functions["embed_movie"](
         title=tf.constant(["One NIGHT, only"]),

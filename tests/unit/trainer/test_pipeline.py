@@ -1,4 +1,4 @@
-"""From a data set to a staged release: what is chosen, what is served instead, what never leaks."""
+"""From a data set to a staged release: what is chosen, what is served, what never leaks."""
 
 from __future__ import annotations
 
@@ -28,29 +28,25 @@ from trainer.export.golden import to_tensors
 from trainer.export.snapshot import write_snapshot
 from trainer.export.stage import VerificationError, stage, verify
 from trainer.export.verify import UNVERIFIED_MANIFEST_FILE
+from trainer.final_order import best_rating_weight
 from trainer.live_predictions import save_live_predictions
-from trainer.models import dot_bias, two_tower_retrieval
-from trainer.pipeline import Hyperparameters, Trained, train
+from trainer.models.registry import model
+from trainer.models.training_data import training_data
+from trainer.pipeline import Trained, choose, settings_from, train
 from trainer.split import Split, per_user_temporal, split_file
 
-QUICK = Hyperparameters(
-    dot_bias=dot_bias.Config(dim=4, batch_size=256, learning_rate=0.02, max_epochs=4),
-    two_tower_retrieval=two_tower_retrieval.Config(
-        dim=8, max_age=16, batch_size=128, learning_rate=0.02, max_epochs=4
-    ),
+QUICK = settings_from(
+    ["svdpp2", "gated_linear"],
+    ["svdpp2.dim=4", "svdpp2.n_seeds=2", "gated_linear.prefix.dim=4"],
+    seed=0,
 )
-STUNTED = replace(
-    QUICK,
-    two_tower_retrieval=replace(QUICK.two_tower_retrieval, learning_rate=-0.02, max_epochs=2),
-)
-"""A two-tower model that climbs the loss, so that popularity beats it."""
 
 
 def quiet(_: str) -> None:
     """Reports nothing."""
 
 
-# --- the linear tower, and a split file with every oddity -----------------------------------------
+# --- a split file with every oddity ---------------------------------------------------------------
 
 
 class Released:
@@ -65,12 +61,12 @@ class Released:
         split_path = folder / "split.csv"
         odd_split(self.dataset).to_csv(split_path, index=False)
         self.split = split_file(split_path, self.dataset.ratings)
-        self.trained = train(self.dataset, self.split, STUNTED, self.said.append)
+        self.trained = train(self.dataset, self.split, QUICK, self.said.append)
         self.live_path = folder / "live.npz"
         save_live_predictions(self.live_path, self.trained, self.split)
         self.models = ModelsDir(folder / "models")
         self.release_id, self.manifest = stage(
-            self.models, self.dataset, self.split, self.trained, 0, quiet
+            self.models, self.dataset, self.split, self.trained, quiet
         )
         self.staged = self.models.staging / self.release_id
 
@@ -98,23 +94,26 @@ def released(tmp_path_factory: pytest.TempPathFactory) -> Released:
     return Released(tmp_path_factory.mktemp("released"))
 
 
-def test_a_two_tower_model_below_popularity_is_not_served(released: Released):
-    """The linear tower takes its place; manifest, notes and messages say so."""
+def test_the_manifest_says_what_was_trained_and_chosen(released: Released):
+    """Names, the settings with what validation decided, and figures that beat popularity."""
     manifest = read_manifest(released.staged / MANIFEST_FILE)
-    sentence = "two_tower_retrieval does not beat popularity on validation: linear_sequence"
+    figures, chosen = manifest.metrics["validation"], manifest.hyper_parameters
 
-    assert released.trained.choices.retrieval_model == "linear_sequence"
-    assert released.trained.live_retrieval is None
-    assert manifest.models["recommend"] == "linear_sequence + dot_bias"
-    assert manifest.models["retrieval"].startswith("linear_sequence;")
-    assert any(sentence in note for note in manifest.notes)
-    assert any(sentence in said for said in released.said)
-    figures = manifest.metrics["validation"]
-    assert figures["two_tower_retrieval"]["ndcg@10"] <= figures["popularity"]["ndcg@10"]
-    assert figures["linear_sequence"]["ndcg@10"] > figures["popularity"]["ndcg@10"]
+    assert manifest.models["recommend"] == "gated_linear + svdpp2"
+    assert manifest.models["ranking"] == "svdpp2"
+    assert manifest.models["retrieval"].startswith("gated_linear;")
+    assert figures["gated_linear"]["ndcg@10"] > figures["popularity"]["ndcg@10"]
+    assert figures["final_order"]["0.0"] == figures["gated_linear"]
+    by_weight = {float(weight): found for weight, found in figures["final_order"].items()}
+    assert manifest.rating_weight == best_rating_weight(by_weight)
+    assert chosen["svdpp2"]["dim"] == 4
+    gate = released.trained.choices.retrieval_config.gate
+    assert chosen["gated_linear"]["gate"]["long"] == gate.long
+    assert chosen["gated_linear"]["gate"]["shortest"] == list(gate.shortest)
+    assert any("NDCG@10" in said for said in released.said)
 
 
-def test_the_linear_release_serves_what_the_live_towers_say(released: Released):
+def test_the_release_serves_what_the_towers_say(released: Released):
     """Ids and scores of the staged `recommend` are the saved live scores, ordered by NumPy."""
     live = dict(np.load(released.live_path))
     recommend = released.load("recommend").signatures["serving_default"]
@@ -136,8 +135,8 @@ def test_the_linear_release_serves_what_the_live_towers_say(released: Released):
         np.testing.assert_allclose(answer["scores"].numpy()[0, : len(final)], final, atol=1e-4)
 
 
-def test_held_out_pairs_of_strangers_are_rated_as_the_live_model_does(released: Released):
-    """Users and movies of the test part alone: the staged model rates as the live one does."""
+def test_held_out_pairs_of_strangers_are_rated_as_the_towers_rate(released: Released):
+    """Users and movies of the test part alone: the staged model rates as the towers do."""
     live = dict(np.load(released.live_path))
     rank = released.load("ranking").signatures["serving_default"]
     served = rank(
@@ -277,7 +276,8 @@ def test_no_test_row_reaches_a_model(twice):
     (_, _, trained), (_, _, other) = twice
     leaves, other_leaves = dict(arrays_of(trained.ingredients)), dict(arrays_of(other.ingredients))
 
-    assert trained.choices.retrieval_model == "two_tower_retrieval"
+    assert trained.choices.rating_config == other.choices.rating_config
+    assert trained.choices.retrieval_config == other.choices.retrieval_config
     assert trained.choices.metrics == other.choices.metrics
     n_arrays = 0
     for path, leaf in leaves.items():
@@ -307,32 +307,33 @@ def test_no_test_row_reaches_the_snapshot(twice, tmp_path: Path):
         assert (one == other) == (file != HOLDOUT_FILE), file
 
 
-def test_another_seed_is_another_model(twice):
-    """The seed reaches both neural models."""
-    (dataset, split, trained), _ = twice
-    reseeded = replace(
-        QUICK,
-        dot_bias=replace(QUICK.dot_bias, seed=1, max_epochs=1),
-        two_tower_retrieval=replace(QUICK.two_tower_retrieval, seed=1, max_epochs=1),
-    )
-    other = train(dataset, split, reseeded, quiet).ingredients
-
-    assert not np.allclose(other.rating.item_vectors, trained.ingredients.rating.item_vectors)
-    assert not np.allclose(other.retrieval.item_vectors, trained.ingredients.retrieval.item_vectors)
-
-
 # --- data that can't be learnt from ---------------------------------------------------------------
 
 
-@pytest.mark.parametrize("part", ["train", "validation"])
-def test_an_empty_part_is_named(part):
-    """Nothing to learn from, or nothing to choose on, is one clear sentence."""
+def test_an_empty_train_part_is_named():
+    """Nothing to learn from is one clear sentence."""
     dataset = checkerboard(n_users=6)
     split = per_user_temporal(dataset.ratings)
-    empty = replace(split, **{part: getattr(split, part).iloc[:0]})
+    empty = replace(split, train=split.train.iloc[:0])
 
-    with pytest.raises(DataError, match=f"the {part} part of split 'per-user-temporal' is empty"):
+    with pytest.raises(DataError, match="the train part of split 'per-user-temporal' is empty"):
         train(dataset, empty, QUICK, quiet)
+
+
+def test_without_a_validation_part_the_newest_tenth_of_train_is_measured():
+    """The figures are of that tenth; the models choose within the rows before it."""
+    dataset = checkerboard()
+    split = per_user_temporal(dataset.ratings, test=0.2, validation=0.0)
+    inner = per_user_temporal(split.train, test=0.0, validation=0.1)
+    explicit = replace(split, train=inner.train, validation=inner.validation)
+    found, expected = (choose(dataset, each, QUICK, quiet) for each in (split, explicit))
+    data = training_data(dataset, inner.train)
+    alone = model("gated_linear").fit(data, QUICK.config("gated_linear"))
+
+    assert split.validation.empty
+    assert found.metrics["popularity"] == expected.metrics["popularity"]
+    assert found.metrics["svdpp2"] == expected.metrics["svdpp2"]
+    assert found.retrieval_config == alone.config
 
 
 def test_users_with_one_training_row_each_teach_no_order():

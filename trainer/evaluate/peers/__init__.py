@@ -1,0 +1,1 @@
+"""Other people's libraries, really installed (`pip install .[peers]`), on the same rows."""
