@@ -7,8 +7,11 @@
     with RecommenderClient("127.0.0.1:50051") as client:
         for item in client.recommend_user("42", page_size=5):
             print(item.movie, item.predicted_rating)
+
+`AsyncRecommenderClient` is the same with `await`; `client.testing` has a service for tests.
 """
 
+from client.aio import AsyncRecommenderClient
 from client.answers import (
     AddedMovies,
     Answer,
@@ -71,6 +74,7 @@ from client.models import (
     Source,
     UserState,
 )
+from client.settings import Tls
 
 __all__ = [
     "AbortedError",
@@ -78,6 +82,7 @@ __all__ = [
     "AddedMovies",
     "AlreadyExistsError",
     "Answer",
+    "AsyncRecommenderClient",
     "BatchResult",
     "BatchResults",
     "BecauseOfMovie",
@@ -124,6 +129,7 @@ __all__ = [
     "SimilarMovies",
     "SimilarityMode",
     "Source",
+    "Tls",
     "UnauthenticatedError",
     "UnavailableError",
     "UnimplementedError",

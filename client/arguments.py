@@ -9,11 +9,15 @@ from __future__ import annotations
 import math
 import numbers
 import operator
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import SupportsIndex, TypeVar
+from typing import Final, SupportsIndex, TypeVar
 
 T = TypeVar("T")
+
+_METADATA_KEY: Final = re.compile(r"[0-9a-z_.-]+")
+_METADATA_VALUE: Final = re.compile(r"[\x20-\x7e]*")
 
 
 def _wrong(name: str, wanted: str, value: object) -> TypeError:
@@ -81,6 +85,29 @@ def seconds(name: str, value: object) -> float:
     if not (number > 0 and math.isfinite(number)):
         raise ValueError(f"{name} is {number}, it must be positive and finite")
     return number
+
+
+def between(name: str, value: object, low: int, high: int) -> int:
+    """`value`, a whole number in low..high."""
+    number = integer(name, value)
+    if not low <= number <= high:
+        raise ValueError(f"{name} is {number}, allowed {low}..{high}")
+    return number
+
+
+def metadata(name: str, values: object) -> tuple[tuple[str, str], ...]:
+    """The (key, value) pairs of a mapping that may travel as headers of a gRPC call."""
+    if not isinstance(values, Mapping):
+        raise _wrong(name, "a mapping", values)
+    for key, value in values.items():
+        text(f"a key of {name}", key)
+        # gRPC's rule for keys; "-bin" is for bytes, and what starts with "grpc-" is its own.
+        if not _METADATA_KEY.fullmatch(key) or key.startswith("grpc-") or key.endswith("-bin"):
+            raise ValueError(f"{name} has the key {key!r:.80}, which gRPC does not allow")
+        # The value may be a secret: the message does not show it.
+        if not _METADATA_VALUE.fullmatch(text(f"{name}[{key!r}]", value)):
+            raise ValueError(f"{name}[{key!r}] must be printable ASCII")
+    return tuple(values.items())
 
 
 def flag(name: str, value: object) -> bool:

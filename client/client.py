@@ -1,15 +1,15 @@
-"""RecommenderClient: the blocking client, one method for each RPC."""
+"""RecommenderClient: the blocking client, one method for each RPC; aio.py has the awaited one."""
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Callable, Iterable
+import threading
+from collections.abc import Iterable, Iterator, Mapping
 from types import TracebackType
-from typing import Final, Self, TypeVar
+from typing import Any, Self, TypeVar
 
 import grpc
 
-from client import arguments, codec, requests
+from client import arguments, calls
 from client.answers import (
     AddedMovies,
     BatchResults,
@@ -23,7 +23,9 @@ from client.answers import (
     SimilarMovies,
     User,
 )
-from client.errors import REQUEST_ID_HEADER, ClientClosedError, from_call
+from client.calls import Call
+from client.connection import CHANNEL_OPTIONS, Connection
+from client.errors import ClientClosedError, UnavailableError, from_call
 from client.models import (
     AddedMovie,
     MovieFilter,
@@ -36,34 +38,25 @@ from client.models import (
     RecommendQuery,
     SimilarityMode,
 )
+from client.settings import (
+    DEFAULT_MAX_ATTEMPTS,
+    DEFAULT_TARGET,
+    DEFAULT_TIMEOUT_S,
+    Tls,
+)
 from protos.recommender.v1 import recommender_pb2_grpc
 
-DEFAULT_TARGET: Final = "127.0.0.1:50051"
-DEFAULT_TIMEOUT_S: Final = 5.0
-
-CHANNEL_OPTIONS: Final = (
-    # A batch of 100 users with 100 movies each is some MiB; grpc's own limit is 4.
-    ("grpc.max_receive_message_length", 64 * 2**20),
-    ("grpc.max_send_message_length", 64 * 2**20),
-    # A peer that vanished mid-call is noticed; an idle channel stays silent, as servers demand.
-    ("grpc.keepalive_time_ms", 60_000),
-    ("grpc.keepalive_timeout_ms", 10_000),
-    ("grpc.keepalive_permit_without_calls", 0),
-    # A server that comes back is found within seconds, not after grpc's two minutes.
-    ("grpc.initial_reconnect_backoff_ms", 200),
-    ("grpc.max_reconnect_backoff_ms", 5_000),
-)
-
-RequestT = TypeVar("RequestT")
-ResponseT = TypeVar("ResponseT")
+AnswerT = TypeVar("AnswerT")
 
 
-class RecommenderClient:
+class RecommenderClient(Connection):
     """Asks one gateway; safe to share between threads, and to be closed after use.
 
-    Every call takes `timeout` in seconds, the whole time that it may last, and raises a
-    RecommenderError (errors.py has the tree). Wrong types of arguments raise TypeError before
-    anything is sent; allowed ranges are the service's word, as InvalidRequestError.
+    Every call takes `timeout` in seconds, the whole time that it may last with its retries, and
+    raises a RecommenderError (errors.py has the tree). A call that nobody could answer
+    (UNAVAILABLE) is made again within that time; the writes carry a request_id, so making them
+    again stores nothing twice. Wrong types of arguments raise TypeError before anything is sent;
+    allowed ranges are the service's word, as InvalidRequestError.
 
     ::
 
@@ -72,23 +65,32 @@ class RecommenderClient:
                 print(item.movie, item.predicted_rating)
     """
 
-    def __init__(self, target: str = DEFAULT_TARGET, *, timeout: float = DEFAULT_TIMEOUT_S) -> None:
-        """Connects at the first call, not now.
-
-        Args:
-          target: "host:port" of the gateway, or another gRPC target such as "dns:///host:port".
-          timeout: seconds that a call may last when it does not say otherwise.
-        """
-        self.target = arguments.text("target", target)
-        self.timeout = arguments.seconds("timeout", timeout)
-        self._closed = False
-        self._channel = grpc.insecure_channel(self.target, options=CHANNEL_OPTIONS)
+    def __init__(
+        self,
+        target: str = DEFAULT_TARGET,
+        *,
+        timeout: float = DEFAULT_TIMEOUT_S,
+        max_attempts: int = DEFAULT_MAX_ATTEMPTS,
+        tls: Tls | None = None,
+        metadata: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(
+            target, timeout=timeout, max_attempts=max_attempts, tls=tls, metadata=metadata
+        )
+        self._closing = threading.Event()
+        credentials = self._credentials()
+        self._channel = (
+            grpc.insecure_channel(self.target, CHANNEL_OPTIONS)
+            if credentials is None
+            else grpc.secure_channel(self.target, credentials, CHANNEL_OPTIONS)
+        )
         # grpc's generator writes untyped code.
         self._stub = recommender_pb2_grpc.RecommenderServiceStub(self._channel)  # type: ignore[no-untyped-call]
 
     def close(self) -> None:
         """Ends the connection and cancels calls in progress; closing twice is fine."""
         self._closed = True
+        self._closing.set()
         self._channel.close()
 
     def __enter__(self) -> Self:
@@ -102,9 +104,25 @@ class RecommenderClient:
     ) -> None:
         self.close()
 
-    def __repr__(self) -> str:
-        state = ", closed" if self._closed else ""
-        return f"RecommenderClient({self.target!r}, timeout={self.timeout}{state})"
+    def wait_ready(self, timeout: float) -> None:
+        """Returns once the connection to the gateway stands.
+
+        Whether a release is active there, and its models are, `get_serving_status().ready` tells.
+
+        Args:
+          timeout: seconds to wait at most.
+
+        Raises:
+          DeadlineExceededError: nobody accepted a connection in time.
+        """
+        self._check_open()
+        limit = arguments.seconds("timeout", timeout)
+        ready = grpc.channel_ready_future(self._channel)
+        try:
+            ready.result(timeout=limit)
+        except grpc.FutureTimeoutError as error:
+            ready.cancel()
+            raise self._not_ready(limit) from error
 
     def recommend_user(  # noqa: PLR0913  (keyword-only options of one question)
         self,
@@ -135,21 +153,67 @@ class RecommenderClient:
           order_by: how the list is ordered.
           page_token: `next_page_token` of the page before; the rest of the query unchanged.
           timeout: seconds; None = the client's.
+
+        Raises:
+          InvalidRequestError: a value is outside its range, a genre is unknown, or the token was
+            changed or belongs to another query.
         """
-        query = RecommendQuery(
-            user_id=user_id,
-            page_size=page_size,
+        call = calls.recommend_user(
+            user_id,
+            page_size,
             exclude_seen=exclude_seen,
-            exclude_movie_ids=tuple(arguments.texts("exclude_movie_ids", exclude_movie_ids)),
+            exclude_movie_ids=exclude_movie_ids,
             filter=filter,
-            history=tuple(arguments.many("history", history, RatedMovie)),
+            history=history,
             profile=profile,
             diversity=diversity,
             order_by=order_by,
             page_token=page_token,
         )
-        request = requests.recommend_user(query)
-        return codec.recommendations(self._call(self._stub.RecommendUser, request, timeout))
+        return self._ask(call, timeout)
+
+    def recommend_user_pages(  # noqa: PLR0913  (keyword-only options of one question)
+        self,
+        user_id: str = "",
+        *,
+        page_size: int = 0,
+        exclude_seen: bool = True,
+        exclude_movie_ids: Iterable[str] = (),
+        filter: MovieFilter | None = None,  # noqa: A002  (the API's word)
+        history: Iterable[RatedMovie] = (),
+        profile: Profile | None = None,
+        diversity: float = 0.0,
+        order_by: OrderBy = OrderBy.DEFAULT,
+        timeout: float | None = None,
+    ) -> Iterator[Recommendations]:
+        """The pages of one ranking, best first; each is asked for when the one before is used up.
+
+        The pages continue the ranking of the first one, whatever is rated or published meanwhile.
+
+        Args:
+          user_id: this and the rest as in `recommend_user`.
+          page_size: movies of a page, 1..100; 0 = 10. The last page may have fewer.
+          exclude_seen: leave out what the user has rated.
+          exclude_movie_ids: never return these; at most 10,000.
+          filter: which movies are wanted.
+          history: ratings to take into account beside the stored ones, oldest first.
+          profile: what the user says about himself or herself.
+          diversity: 0..1; 0 = pure score order.
+          order_by: how the ranking is ordered.
+          timeout: seconds that each page may take; None = the client's.
+        """
+        call = calls.recommend_user(
+            user_id,
+            page_size,
+            exclude_seen=exclude_seen,
+            exclude_movie_ids=exclude_movie_ids,
+            filter=filter,
+            history=history,
+            profile=profile,
+            diversity=diversity,
+            order_by=order_by,
+        )
+        return self._pages(call, timeout)
 
     def predict_rating(
         self,
@@ -162,10 +226,18 @@ class RecommenderClient:
     ) -> PredictedRatings:
         """The ratings that one user would give to 1..1000 movies, in the order given.
 
-        Movies that the catalogue does not have are listed in `answer.unknown_movie_ids`.
+        Args:
+          user_id: "" = a guest; an unknown id is a guest as well.
+          movie_ids: those that the catalogue does not have are left out of the items and listed in
+            `answer.unknown_movie_ids`.
+          history: ratings to take into account beside the stored ones, oldest first.
+          profile: what the user says about himself or herself.
+          timeout: seconds; None = the client's.
+
+        Raises:
+          InvalidRequestError: no movie or too many, or a value outside its range.
         """
-        request = requests.predict_rating(user_id, movie_ids, history, profile)
-        return codec.predicted_ratings(self._call(self._stub.PredictRating, request, timeout))
+        return self._ask(calls.predict_rating(user_id, movie_ids, history, profile), timeout)
 
     def similar_movies(
         self,
@@ -176,18 +248,28 @@ class RecommenderClient:
         filter: MovieFilter | None = None,  # noqa: A002  (the API's word)
         timeout: float | None = None,
     ) -> SimilarMovies:
-        """Movies like one of the catalogue (its id) or one outside of it, most similar first.
+        """Movies like one movie, most similar first; never the movie itself.
+
+        Args:
+          movie: the id of one of the catalogue, or a NewMovie that describes one outside of it.
+          mode: what makes two movies alike. A new movie is placed by its content in every mode.
+          page_size: movies wanted, 1..100; 0 = 10.
+          filter: which movies are wanted.
+          timeout: seconds; None = the client's.
 
         Raises:
           NotFoundError: the catalogue does not have this id.
         """
-        request = requests.similar_movies(movie, mode, page_size, filter)
-        return codec.similar_movies(self._call(self._stub.SimilarMovies, request, timeout))
+        return self._ask(calls.similar_movies(movie, mode, page_size, filter), timeout)
 
     def get_user(self, user_id: str, *, timeout: float | None = None) -> User:
-        """What the service knows about a user; an unknown one is COLD and has no ratings."""
-        request = requests.get_user(user_id)
-        return codec.user(self._call(self._stub.GetUser, request, timeout), user_id)
+        """What the service knows about a user; an unknown one is COLD and has no ratings.
+
+        Args:
+          user_id: at most 256 bytes, no control characters.
+          timeout: seconds; None = the client's.
+        """
+        return self._ask(calls.get_user(user_id), timeout)
 
     def get_movie(self, movie_id: str, *, timeout: float | None = None) -> CatalogueEntry:
         """One movie of the catalogue.
@@ -195,15 +277,20 @@ class RecommenderClient:
         Raises:
           NotFoundError: the catalogue does not have this id.
         """
-        request = requests.get_movie(movie_id)
-        return codec.catalogue_entry(self._call(self._stub.GetMovie, request, timeout))
+        return self._ask(calls.get_movie(movie_id), timeout)
 
     def search_movies(
         self, query: str, *, page_size: int = 0, timeout: float | None = None
     ) -> FoundMovies:
-        """Movies whose title resembles the query (1..200 characters), best match first."""
-        request = requests.search_movies(query, page_size)
-        return codec.found_movies(self._call(self._stub.SearchMovies, request, timeout))
+        """Movies whose title resembles the query, best match first.
+
+        Args:
+          query: 1..200 characters. Case, accents, small slips of the keys and the place of an
+            article do not matter.
+          page_size: movies wanted, 1..100; 0 = 10.
+          timeout: seconds; None = the client's.
+        """
+        return self._ask(calls.search_movies(query, page_size), timeout)
 
     def popular_movies(
         self,
@@ -215,11 +302,20 @@ class RecommenderClient:
         page_size: int = 0,
         timeout: float | None = None,
     ) -> PopularMovies:
-        """A ranking that is the same for everybody, best first."""
-        request = requests.popular_movies(
-            ranking, min_rating_count, min_mean_rating, filter, page_size
+        """A ranking that is the same for everybody, best first.
+
+        Args:
+          ranking: which one.
+          min_rating_count: ratings that a movie has at least; 0 = any number.
+          min_mean_rating: their mean is at least this; 0 = any.
+          filter: which movies are wanted.
+          page_size: movies wanted, 1..100; 0 = 10.
+          timeout: seconds; None = the client's.
+        """
+        return self._ask(
+            calls.popular_movies(ranking, min_rating_count, min_mean_rating, filter, page_size),
+            timeout,
         )
-        return codec.popular_movies(self._call(self._stub.PopularMovies, request, timeout))
 
     def record_ratings(
         self,
@@ -231,13 +327,16 @@ class RecommenderClient:
         """Stores 1..1000 ratings, durably before it returns.
 
         Args:
-          ratings: the events; a rating of None forgets the stored one.
-          request_id: the same id again gives the same answer and stores nothing twice; None
-            = a new one, so only this call is covered.
+          ratings: the events; a rating of None forgets the stored one. Movies that the catalogue
+            does not have are not stored and are listed in `unknown_movie_ids`.
+          request_id: the same id again gives the same answer and stores nothing twice. None = a
+            new one, which covers this call's own retries; give one to repeat the call yourself.
           timeout: seconds; None = the client's.
+
+        Raises:
+          InvalidRequestError: a rating is outside the release's range; then none is stored.
         """
-        request = requests.record_ratings(ratings, _new_id() if request_id is None else request_id)
-        return codec.recorded_ratings(self._call(self._stub.RecordRatings, request, timeout))
+        return self._ask(calls.record_ratings(ratings, request_id), timeout)
 
     def add_movies(
         self,
@@ -249,38 +348,57 @@ class RecommenderClient:
         """Adds 1..1000 movies to the catalogue without training, durably before it returns.
 
         Args:
-          movies: the movies.
+          movies: the movies. One that is there already with the same content is no error.
           request_id: as in `record_ratings`.
           timeout: seconds; None = the client's.
 
         Raises:
           AlreadyExistsError: an id exists with other content.
         """
-        request = requests.add_movies(movies, _new_id() if request_id is None else request_id)
-        return codec.added_movies(self._call(self._stub.AddMovies, request, timeout))
+        return self._ask(calls.add_movies(movies, request_id), timeout)
 
     def batch_recommend(
         self, queries: Iterable[RecommendQuery], *, timeout: float | None = None
     ) -> BatchResults:
-        """Lists for up to 100 users in one call; each has its own list or its own error."""
-        request = requests.batch_recommend(queries)
-        return codec.batch_results(self._call(self._stub.BatchRecommend, request, timeout))
+        """Lists for up to 100 users in one call; each has its own list or its own error.
+
+        Args:
+          queries: at most 100, without page tokens, with at most 20,000 excluded ids in all.
+          timeout: seconds for all of them; None = the client's.
+        """
+        return self._ask(calls.batch_recommend(queries), timeout)
 
     def get_serving_status(self, *, timeout: float | None = None) -> ServingStatus:
         """Which release answers, and how its parts are."""
-        request = requests.get_serving_status()
-        return codec.serving_status(self._call(self._stub.GetServingStatus, request, timeout))
+        return self._ask(calls.get_serving_status(), timeout)
 
-    def _call(
-        self, rpc: Callable[..., ResponseT], request: object, timeout: float | None
-    ) -> ResponseT:
-        """The one place where a call is made; every error of it becomes ours."""
-        if self._closed:
-            raise ClientClosedError("this client is closed")
-        limit = self.timeout if timeout is None else arguments.seconds("timeout", timeout)
-        request_id = _new_id()
+    def _pages(
+        self, first: Call[Recommendations], timeout: float | None
+    ) -> Iterator[Recommendations]:
+        call: Call[Recommendations] | None = first
+        while call is not None:
+            page = self._ask(call, timeout)
+            yield page
+            call = calls.next_page(call, page)
+
+    def _ask(self, call: Call[AnswerT], timeout: float | None) -> AnswerT:
+        """Makes a call, again while that may help, and reads its reply."""
+        request_id, attempts = self._start(timeout)
+        while True:
+            try:
+                return call.read(self._attempt(call, request_id, attempts.time_left()))
+            except UnavailableError as error:
+                pause = attempts.pause_after(error)
+                if pause is None:
+                    raise
+                self._closing.wait(pause)
+
+    def _attempt(self, call: Call[Any], request_id: str, limit: float) -> Any:
+        """The one place where an RPC is called; every error of it becomes ours."""
+        self._check_open()
+        rpc = getattr(self._stub, call.rpc)
         try:
-            return rpc(request, timeout=limit, metadata=((REQUEST_ID_HEADER, request_id),))
+            return rpc(call.request, timeout=limit, metadata=self._headers(request_id))
         except grpc.RpcError as error:
             raise from_call(error, request_id) from error
         except ValueError as error:
@@ -288,7 +406,3 @@ class RecommenderClient:
                 raise
             # Closed by another thread between the look above and the call.
             raise ClientClosedError("this client is closed") from error
-
-
-def _new_id() -> str:
-    return uuid.uuid4().hex

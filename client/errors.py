@@ -57,6 +57,7 @@ class RecommenderError(Exception):
       code: the gRPC status; None when no call was made.
       request_id: names the call in the service's logs.
       reason: the service's word for what happened, such as "UNKNOWN_MOVIE"; may be empty.
+      metadata: what the service says beside the reason, such as {"field": "diversity"}.
       field_violations: the refused fields, when the request was at fault.
       retry_after_s: when the service would like to be asked again; None when it did not say.
     """
@@ -68,6 +69,7 @@ class RecommenderError(Exception):
         code: grpc.StatusCode | None = None,
         request_id: str = "",
         reason: str = "",
+        metadata: Mapping[str, str] | None = None,
         field_violations: tuple[FieldViolation, ...] = (),
         retry_after_s: float | None = None,
     ) -> None:
@@ -75,6 +77,7 @@ class RecommenderError(Exception):
         self.code = code
         self.request_id = request_id
         self.reason = reason
+        self.metadata: Mapping[str, str] = dict(metadata or {})
         self.field_violations = field_violations
         self.retry_after_s = retry_after_s
 
@@ -203,6 +206,7 @@ def from_status(status: Any, request_id: str = "") -> RecommenderError:
         code=code,
         request_id=request_id or (info.metadata.get("request_id", "") if info else ""),
         reason=info.reason if info else "",
+        metadata=info.metadata if info else None,
         field_violations=tuple(
             FieldViolation(violation.field, violation.description)
             for violation in (bad_request.field_violations if bad_request else ())

@@ -1,6 +1,6 @@
-"""python -m server: the gateway as a process.
+"""python -m server: the gateway as a process; python -m server export-events: what it recorded.
 
-Exit codes: 0 stopped by a signal, 1 cannot start, 2 wrong settings.
+Exit codes: 0 stopped by a signal or done, 1 cannot start or read, 2 wrong settings.
 """
 
 from __future__ import annotations
@@ -12,18 +12,35 @@ from pydantic import ValidationError
 from pydantic_settings import CliApp, SettingsError
 
 from server.app import StartupError, run
+from server.export_events import COMMAND, ExportSettings, export_events
 from server.features.store import StoreError
 from server.logs import configure, fields
 from server.settings import Settings
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Runs the gateway with these arguments (the process' own) and returns its exit code."""
+    """Runs the command with these arguments (the process' own) and returns its exit code."""
+    arguments = sys.argv[1:] if arguments is None else arguments
     try:
-        settings = CliApp.run(Settings, cli_args=sys.argv[1:] if arguments is None else arguments)
+        if arguments[:1] == [COMMAND]:
+            return _export(CliApp.run(ExportSettings, cli_args=arguments[1:]))
+        return _serve(CliApp.run(Settings, cli_args=arguments))
     except (ValidationError, SettingsError) as error:
         print(f"python -m server: {_explained(error)}", file=sys.stderr)
         return 2
+
+
+def _export(settings: ExportSettings) -> int:
+    try:
+        n_events = export_events(settings)
+    except (StoreError, OSError) as error:
+        print(f"python -m server {COMMAND}: {error}", file=sys.stderr)
+        return 1
+    print(f"{n_events} events", file=sys.stderr)
+    return 0
+
+
+def _serve(settings: Settings) -> int:
     configure(settings.log_level)
     logging.getLogger(__name__).info("starting", extra=fields(**settings.model_dump(mode="json")))
     try:

@@ -10,21 +10,31 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from typing import Final
 
 import grpc
 from grpc_reflection.v1alpha import reflection  # type: ignore[import-untyped] # no stubs
 
 from protos.recommender.v1 import recommender_pb2_grpc
+from server.additions import Additions
+from server.admission import Admission, CountingPool
 from server.features.sqlite import SqliteStore
+from server.features.store import FeatureStore
 from server.follower import ReleaseFollower
 from server.health import SERVICE_NAME, Health
 from server.interceptors import CallInterceptor
 from server.logs import fields
+from server.metrics import Metrics, metrics_endpoint
+from server.paging import PageTokens
 from server.prediction import PredictionClient
 from server.releases import Releases
-from server.service import RecommenderServicer
+from server.servables import ServableModels
+from server.service import Parts, RecommenderServicer
 from server.settings import Settings
 from serving.contract import ModelsDir
+
+BATCH_THREADS: Final = 8
+"""Requests of all batches that are answered side by side: the model server merges them."""
 
 _log = logging.getLogger(__name__)
 
@@ -40,6 +50,8 @@ class Gateway:
     host: str
     port: int
     """The port that it listens on, also when port 0 was asked for."""
+    metrics_port: int | None = None
+    """Where the metrics are; None = nowhere."""
 
     @property
     def target(self) -> str:
@@ -90,43 +102,106 @@ def gateway(settings: Settings) -> Iterator[Gateway]:
       StoreError: the feature store cannot be opened.
     """
     with ExitStack() as stack:
-        store = stack.enter_context(SqliteStore(settings.store_path))
+        store = stack.enter_context(_opened_store(settings))
         prediction = stack.enter_context(
             PredictionClient(
                 settings.model_server,
                 timeout_s=settings.predict_timeout_s,
                 reserve_s=settings.fallback_reserve_s,
+                retry_s=settings.model_server_retry_s,
                 max_message_mb=settings.max_message_mb,
             )
         )
         releases, health = Releases(), Health()
-        servicer = RecommenderServicer(settings, releases, store, prediction)
-        port = stack.enter_context(_listening(settings, servicer, health))
+        batch_pool = stack.enter_context(
+            ThreadPoolExecutor(BATCH_THREADS, thread_name_prefix="batch")
+        )
+        models = ServableModels(prediction)
+        additions = Additions(store, models, releases)
+        parts = Parts(
+            default_deadline_s=settings.default_deadline_s,
+            releases=releases,
+            store=store,
+            prediction=prediction,
+            models=models,
+            additions=additions,
+            page_tokens=_page_tokens(settings, store),
+            batch_pool=batch_pool,
+        )
+        servicer = RecommenderServicer(parts)
+        metrics = Metrics()
+        workers = CountingPool(settings.workers, thread_name_prefix="rpc")
+        admission = stack.enter_context(Admission(workers, settings.max_concurrent_rpcs))
+        metrics.watch(releases, lambda: workers.in_flight, lambda: prediction.breaker.is_open)
+        interceptor = CallInterceptor(metrics, admission)
+        metrics_port = stack.enter_context(_metrics_endpoint(settings, metrics))
+        port = stack.enter_context(_listening(settings, servicer, health, workers, interceptor))
         follower = ReleaseFollower(
             ModelsDir(settings.models_dir),
             store,
             prediction,
             releases,
+            additions,
             on_activated=health.serving,
         )
         follower.step()
         stack.enter_context(_following(follower, settings.poll_interval_s))
-        yield Gateway(settings.host, port)
+        yield Gateway(settings.host, port, metrics_port)
 
 
 @contextmanager
-def _listening(settings: Settings, servicer: RecommenderServicer, health: Health) -> Iterator[int]:
+def _opened_store(settings: Settings) -> Iterator[FeatureStore]:
+    if not settings.redis_url:
+        with SqliteStore(settings.store_path) as sqlite:
+            yield sqlite
+        return
+    # Who keeps to SQLite need not have redis-py, nor spend its 8 MB.
+    from server.features.redis import RedisStore  # noqa: PLC0415
+
+    with RedisStore(
+        settings.redis_url, cluster=settings.redis_cluster, timeout_s=settings.store_timeout_s
+    ) as redis:
+        yield redis
+
+
+def _page_tokens(settings: Settings, store: FeatureStore) -> PageTokens:
+    configured = settings.page_token_key.get_secret_value()
+    return PageTokens(configured.encode() if configured else store.secret("page_token_key"))
+
+
+@contextmanager
+def _metrics_endpoint(settings: Settings, metrics: Metrics) -> Iterator[int | None]:
+    with ExitStack() as stack:
+        try:
+            port = stack.enter_context(
+                metrics_endpoint(metrics, settings.host, settings.metrics_port)
+            )
+        except OSError as error:
+            address = _address(settings.host, settings.metrics_port or 0)
+            raise StartupError(f"cannot serve metrics on {address}: {error}") from error
+        if port is not None:
+            _log.info("metrics", extra=fields(port=port))
+        yield port
+
+
+@contextmanager
+def _listening(
+    settings: Settings,
+    servicer: RecommenderServicer,
+    health: Health,
+    workers: CountingPool,
+    interceptor: CallInterceptor,
+) -> Iterator[int]:
     """A gRPC server on the settings' address; yields the port, drains at the end."""
     server = grpc.server(
-        ThreadPoolExecutor(settings.workers, thread_name_prefix="rpc"),
-        interceptors=[CallInterceptor()],
+        workers,
+        interceptors=[interceptor],
         options=[
             # Two gateways on one port would share its calls by chance.
             ("grpc.so_reuseport", 0),
             # The longest lists that the API allows make 5 MiB; grpc's own limit is 4.
             ("grpc.max_receive_message_length", settings.max_message_mb * 2**20),
         ],
-        maximum_concurrent_rpcs=settings.max_concurrent_rpcs,
     )
     recommender_pb2_grpc.add_RecommenderServiceServicer_to_server(  # type: ignore[no-untyped-call] # generated
         servicer, server

@@ -11,6 +11,7 @@ from server.errors import FieldViolation, InvalidRequest
 
 MAX_ID_BYTES: Final = 256
 MAX_TEXT_BYTES: Final = 1024
+MAX_QUERY_CHARACTERS: Final = 200
 MAX_YEAR: Final = 9999
 MAX_AGE: Final = 120
 
@@ -47,6 +48,13 @@ class FieldChecks:
             )
         elif not value.isprintable() and any(unicodedata.category(c) == "Cc" for c in value):
             self.refuse(field, "has control characters, allowed are none")
+
+    def characters(self, field: str, value: str, low: int, high: int) -> None:
+        """low..high characters, none of them a control character."""
+        if not low <= len(value) <= high:
+            self.refuse(field, f"is {len(value)} characters long, allowed {low}..{high}")
+        else:
+            self.text(field, value, 4 * high)
 
     def user_id(self, field: str, value: str) -> None:
         self.text(field, value, MAX_ID_BYTES)

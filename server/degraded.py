@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 
 from server.domain import DegradedReason
 from server.errors import ContractViolation, DeadlineExceeded, UpstreamUnavailable
@@ -16,10 +17,10 @@ _log = logging.getLogger(__name__)
 
 
 class Degradation:
-    """What was away while one answer was made."""
+    """What was away while one answer was made; `reasons` are those known at its start."""
 
-    def __init__(self) -> None:
-        self._reasons: dict[DegradedReason, None] = {}
+    def __init__(self, reasons: Iterable[DegradedReason] = ()) -> None:
+        self._reasons: dict[DegradedReason, None] = dict.fromkeys(reasons)
 
     @property
     def reasons(self) -> tuple[DegradedReason, ...]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import NewType
 
@@ -26,6 +27,7 @@ class Source(Enum):
     """Where a movie or a rating of an answer comes from."""
 
     RETRIEVAL = "RETRIEVAL"
+    CONTENT = "CONTENT"
     POPULAR = "POPULAR"
     MEAN = "MEAN"
 
@@ -37,6 +39,7 @@ class DegradedReason(Enum):
     MODEL_SERVER_TIMEOUT = "model_server_timeout"
     DEADLINE = "deadline"
     CONTRACT_VIOLATION = "contract_violation"
+    FEATURE_STORE_UNAVAILABLE = "feature_store_unavailable"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,21 @@ class NewMovie:
     year: int
     genres: tuple[str, ...]
     tags: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AddedMovie:
+    """A movie that a caller added to the catalogue."""
+
+    movie_id: MovieId
+    title: str
+    year: int
+    genres: tuple[str, ...]
+    tags: tuple[str, ...]
+
+    def as_new(self) -> NewMovie:
+        """What is said about it."""
+        return NewMovie(self.title, self.year, self.genres, self.tags)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +131,18 @@ class StoredUser:
 
 
 @dataclass(frozen=True, slots=True)
+class RatingEvent:
+    """A rating that a caller recorded, or took back."""
+
+    user_id: UserId
+    movie_id: MovieId
+    rating: float | None
+    """None = taken back."""
+    rated_at: int
+    """Seconds since 1970."""
+
+
+@dataclass(frozen=True, slots=True)
 class MovieFilter:
     """Conditions that hold together; every genre is one of the release's."""
 
@@ -124,6 +154,14 @@ class MovieFilter:
     max_year: int = 0
 
 
+class Order(Enum):
+    """What a list is ordered by; the values are the artifact contract's."""
+
+    DEFAULT = 0
+    """The release's final order."""
+    PREDICTED_RATING = 1
+
+
 @dataclass(frozen=True, slots=True)
 class RecommendQuery:
     """A checked RecommendUserRequest."""
@@ -131,6 +169,9 @@ class RecommendQuery:
     user_id: UserId
     page_size: int
     exclude_seen: bool = True
+    diversity: float = 0.0
+    """0..1; 0 = pure score order."""
+    order: Order = Order.DEFAULT
     exclude_movie_ids: tuple[MovieId, ...] = ()
     filter: MovieFilter = field(default_factory=MovieFilter)
     history: History = field(default_factory=History)
@@ -158,6 +199,65 @@ class SimilarQuery:
     filter: MovieFilter = field(default_factory=MovieFilter)
 
 
+class PopularList(Enum):
+    """A ranking that is the same for everybody."""
+
+    POPULAR = "POPULAR"
+    """What measured best for new users."""
+    MOST_RATED = "MOST_RATED"
+    HIGHEST_RATED = "HIGHEST_RATED"
+    BAYESIAN = "BAYESIAN"
+
+
+@dataclass(frozen=True, slots=True)
+class PopularQuery:
+    """A checked PopularMoviesRequest."""
+
+    ranking: PopularList
+    page_size: int
+    min_rating_count: int = 0
+    min_mean_rating: float = 0.0
+    filter: MovieFilter = field(default_factory=MovieFilter)
+
+
+@dataclass(frozen=True, slots=True)
+class SearchQuery:
+    """A checked SearchMoviesRequest."""
+
+    text: str
+    page_size: int
+
+
+@dataclass(frozen=True, slots=True)
+class RecordQuery:
+    """A checked RecordRatingsRequest."""
+
+    events: tuple[RatingEvent, ...]
+    request_id: str
+    """"" = none."""
+    digest: str
+    """Of the request as it came."""
+
+
+@dataclass(frozen=True, slots=True)
+class AddQuery:
+    """A checked AddMoviesRequest; no movie repeats."""
+
+    movies: tuple[AddedMovie, ...]
+    request_id: str
+    """"" = none."""
+    digest: str
+    """Of the request as it came."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedRatings:
+    """The answer to a RecordQuery."""
+
+    n_recorded: int
+    unknown_movie_ids: tuple[MovieId, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """How an answer came about."""
@@ -169,22 +269,75 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Recommendation:
-    """One movie of a list."""
+class BecauseOfMovie:
+    """A movie of the history pulls this one up."""
 
-    movie: Movie
+    movie_id: MovieId
+    weight: float
+    """What the retrieval score would lose without it; positive."""
+
+
+@dataclass(frozen=True, slots=True)
+class SharedGenre:
+    """The movie has a genre that the user likes."""
+
+    genre: str
+
+
+@dataclass(frozen=True, slots=True)
+class Popular:
+    """The movie is popular among people like the user."""
+
+
+Reason = BecauseOfMovie | SharedGenre | Popular
+
+
+@dataclass(frozen=True, slots=True)
+class RankedMovie:
+    """One movie of a ranking."""
+
+    movie_id: MovieId
     predicted_rating: float
     score: float
     source: Source
+    reasons: tuple[Reason, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RankedList:
+    """A ranking, or what pages have left of it; comes whole from one release."""
+
+    movies: tuple[RankedMovie, ...]
+    user_state: UserState
+    recommendation_id: str
+    release_version: Version
+    degraded_reasons: tuple[DegradedReason, ...] = ()
+
+    def split(self, n_movies: int) -> tuple[RankedList, RankedList]:
+        """The first `n_movies` and the rest."""
+        first, rest = self.movies[:n_movies], self.movies[n_movies:]
+        return replace(self, movies=first), replace(self, movies=rest)
+
+
+@dataclass(frozen=True, slots=True)
+class Recommendation:
+    """One movie of a page."""
+
+    movie: Movie
+    ranked: RankedMovie
 
 
 @dataclass(frozen=True, slots=True)
 class Recommendations:
-    """The answer to a RecommendQuery; scores do not rise along `movies`."""
+    """The answer to a RecommendQuery; scores do not rise along `movies` at diversity 0."""
 
     movies: tuple[Recommendation, ...]
+    cited: Mapping[MovieId, Movie]
+    """The movies that reasons name."""
     user_state: UserState
     recommendation_id: str
+    next_page_token: str
+    """"" = the end."""
     answer: Answer
 
 
@@ -194,7 +347,7 @@ class PredictedRatings:
 
     movie_ids: tuple[MovieId, ...]
     ratings: tuple[float, ...]
-    source: Source
+    sources: tuple[Source, ...]
     answer: Answer
 
 
@@ -204,6 +357,25 @@ class SimilarMovies:
 
     movies: tuple[Movie, ...]
     scores: tuple[float, ...]
+    answer: Answer
+
+
+@dataclass(frozen=True, slots=True)
+class PopularMovies:
+    """The answer to a PopularQuery, best first; scores do not rise along `movies`."""
+
+    movies: tuple[Movie, ...]
+    scores: tuple[float, ...]
+    answer: Answer
+
+
+@dataclass(frozen=True, slots=True)
+class FoundMovies:
+    """The answer to a SearchQuery, best match first."""
+
+    movies: tuple[Movie, ...]
+    matches: tuple[float, ...]
+    """0..1; 1 = the same title."""
     answer: Answer
 
 

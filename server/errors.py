@@ -14,6 +14,8 @@ import grpc
 from google.protobuf import any_pb2
 from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped] # no stubs
 
+from server.features.store import StoreError
+
 ERROR_DOMAIN: Final = "recommender.v1"
 
 
@@ -58,19 +60,19 @@ class UnknownMovie(ServiceError):
         super().__init__(f"{field}: no such movie in the active release")
 
 
-class Unimplemented(ServiceError):
-    """A field or an RPC that this server does not honour yet."""
+class MovieExists(ServiceError):
+    """A movie id that is to be added means another movie already."""
 
-    code = grpc.StatusCode.UNIMPLEMENTED
-    reason = "UNIMPLEMENTED"
+    code = grpc.StatusCode.ALREADY_EXISTS
+    reason = "MOVIE_EXISTS"
 
-    def __init__(self, *, rpc: str = "", field: str = "") -> None:
-        self._metadata = {"rpc": rpc} if rpc else {"field": field}
-        super().__init__(f"{rpc or field} is not implemented by this server yet")
+    def __init__(self, movie_id: str) -> None:
+        super().__init__("movies: an id exists with other content, nothing was added")
+        self._movie_id = movie_id
 
     @property
     def metadata(self) -> dict[str, str]:
-        return self._metadata
+        return {"movie_id": self._movie_id}
 
 
 class NotReady(ServiceError):
@@ -78,6 +80,16 @@ class NotReady(ServiceError):
 
     code = grpc.StatusCode.UNAVAILABLE
     reason = "NO_ACTIVE_RELEASE"
+
+
+class Overloaded(ServiceError):
+    """More calls at once than are allowed; nothing was done."""
+
+    code = grpc.StatusCode.RESOURCE_EXHAUSTED
+    reason = "TOO_MANY_CALLS"
+
+    def __init__(self) -> None:
+        super().__init__("too many calls at once, try again later")
 
 
 class DeadlineExceeded(ServiceError):
@@ -101,6 +113,17 @@ class UpstreamUnavailable(ServiceError):
         self.timed_out = timed_out
 
 
+class StoreUnavailable(ServiceError):
+    """The feature store fails, where the answer hangs on it; its own words are for the log."""
+
+    code = grpc.StatusCode.UNAVAILABLE
+    reason = "FEATURE_STORE_UNAVAILABLE"
+
+    def __init__(self, detail: str) -> None:
+        super().__init__("the feature store does not answer")
+        self.detail = detail
+
+
 class ContractViolation(ServiceError):
     """Trainer, model server and gateway disagree: our fault, never the caller's.
 
@@ -113,6 +136,11 @@ class ContractViolation(ServiceError):
     def __init__(self, detail: str) -> None:
         super().__init__("the model server's answer breaks the artifact contract")
         self.detail = detail
+
+
+def visible(error: Exception) -> Exception:
+    """The error that stands for `error` before callers: a failing store is UNAVAILABLE."""
+    return StoreUnavailable(str(error)) if isinstance(error, StoreError) else error
 
 
 def status_of(error: Exception, request_id: str) -> status_pb2.Status:

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import replace
 
+from server.additions import Additions
 from server.deadline import Budget
 from server.domain import Version
 from server.errors import ContractViolation, ServiceError
@@ -17,6 +18,7 @@ from server.prediction import PredictionClient
 from server.releases import (
     HOW_TO_PUBLISH,
     ActiveRelease,
+    Candidate,
     Releases,
     Wanted,
     load_release,
@@ -35,17 +37,19 @@ _log = logging.getLogger(__name__)
 
 
 class ReleaseFollower:
-    """Looks at the models folder, again and again, and switches the active release.
+    """Looks at the models folder, again and again, and switches the releases that answer.
 
     The first activation needs a verified snapshot alone: answers are degraded until the model
     server is there. A switch also needs every required part AVAILABLE and the golden requests
-    reproduced, so that an answering release is never replaced by a worse one.
+    reproduced, so that an answering release is never replaced by a worse one; and so does a
+    candidate, which else leaves its users where they are.
 
     Args:
       models: the models folder.
       store: filled before a release becomes active.
       prediction: the model server.
       releases: the cell that is set.
+      additions: applied to each release, and looked for again in every step.
       on_activated: called after each activation.
     """
 
@@ -55,12 +59,14 @@ class ReleaseFollower:
         store: FeatureStore,
         prediction: PredictionClient,
         releases: Releases,
+        additions: Additions,
         on_activated: Callable[[], None],
     ) -> None:
         self._models = models
         self._store = store
         self._prediction = prediction
         self._releases = releases
+        self._additions = additions
         self._on_activated = on_activated
         self._stopped = threading.Event()
 
@@ -76,16 +82,16 @@ class ReleaseFollower:
     def step(self) -> None:
         """One look at the models folder; never raises, a fault is logged and told in the status."""
         active: Active | None = None
-        try:
+
+        def follow_stable() -> str:
+            nonlocal active
             active = read_active(self._models)
-            why_not = self._follow(active)
-            self._look_for_index()
-        except (ContractError, StoreError, OSError, ServiceError) as error:
-            why_not = error.detail if isinstance(error, ContractViolation) else str(error)
-        except Exception as error:  # noqa: BLE001 - the thread must outlive what nobody thought of
-            _log.exception("following the models folder failed")
-            why_not = f"unexpected {type(error).__name__}, see the log"
-        self._record(active, why_not)
+            return self._follow(active)
+
+        why_not = _attempted(follow_stable)
+        why_no_candidate = _attempted(lambda: self._follow_candidate(active)) if active else ""
+        look_failed = _attempted(self._look_again)
+        self._record(active, why_not or look_failed, why_no_candidate)
 
     def _follow(self, active: Active | None) -> str:
         """Activates the stable release where that may be; returns why it was not."""
@@ -101,24 +107,69 @@ class ReleaseFollower:
         self._activate(release, current)
         return ""
 
-    def _look_for_index(self) -> None:
-        """Notes which optional parts of the active release may be asked."""
-        current = self._releases.active
-        if current is None:
+    def _follow_candidate(self, active: Active) -> str:
+        """Lets the candidate answer its share where that may be; returns why it does not."""
+        current = self._releases.candidate
+        version = Version(active.candidate or 0)
+        if not version or version == active.stable:
+            self._set_candidate(None)
+            return ""
+        if current is not None and current.release.version == version:
+            if current.share != active.share:
+                self._set_candidate(replace(current, share=active.share))
+            return ""
+        # Users of a candidate that nobody wants any more go back to stable at once.
+        self._set_candidate(None)
+        if self._releases.active is None:
+            return f"candidate {version}: waits for release {active.stable}"
+        if why_not := self._not_servable(version):
+            return f"candidate {why_not}"
+        release = load_release(self._models, version, self._store)
+        with self._releases.replacing:
+            applied = self._additions.applied_to(release, Budget.unhurried())
+            self._set_candidate(Candidate(applied, active.share))
+        self._keep_only(release, self._releases.active, current.release if current else None)
+        return ""
+
+    def _set_candidate(self, candidate: Candidate | None) -> None:
+        before = self._releases.candidate
+        if candidate is None and before is None:
             return
-        found = frozenset(
+        with self._releases.replacing:
+            self._releases.candidate = candidate
+        _log.info(
+            "candidate changed",
+            extra=fields(
+                candidate=candidate.release.version if candidate else 0,
+                share=candidate.share if candidate else 0.0,
+                previous=before.release.version if before else 0,
+            ),
+        )
+
+    def _look_again(self) -> str:
+        """Takes notice of what changed about the releases that answer; returns ""."""
+        found = {
+            release.version: self._index_parts(release)
+            for release in (self._releases.active, self._candidate_release())
+            if release is not None
+        }
+        self._releases.change(lambda release: _with_index(release, found[release.version]))
+        self._additions.refresh(Budget.unhurried())
+        return ""
+
+    def _candidate_release(self) -> ActiveRelease | None:
+        candidate = self._releases.candidate
+        return candidate.release if candidate else None
+
+    def _index_parts(self, release: ActiveRelease) -> frozenset[str]:
+        """Which optional parts of the release may be asked."""
+        return frozenset(
             part
             for part in OPTIONAL_SERVABLES
-            if part in current.manifest.parts
-            and self._prediction.model_state(part, current.version, Budget.unhurried())
+            if part in release.manifest.parts
+            and self._prediction.model_state(part, release.version, Budget.unhurried())
             == "AVAILABLE"
         )
-        if found != current.index_parts:
-            self._releases.active = replace(current, index_parts=found)
-            _log.info(
-                "index parts changed",
-                extra=fields(release=current.version, available=sorted(found)),
-            )
 
     def _not_servable(self, version: Version) -> str:
         """What the model server lacks to answer for a release; "" when it has all."""
@@ -131,7 +182,8 @@ class ReleaseFollower:
         return f"release {version}: {fault}" if fault else ""
 
     def _activate(self, release: ActiveRelease, previous: ActiveRelease | None) -> None:
-        self._releases.active = release
+        with self._releases.replacing:
+            self._releases.active = self._additions.applied_to(release, Budget.unhurried())
         self._on_activated()
         _log.info(
             "release activated",
@@ -142,10 +194,13 @@ class ReleaseFollower:
                 users=self._store.counts(release.version).users,
             ),
         )
-        # Requests that began on the previous release may still read its users.
-        self._store.keep_only({release.version, *([previous.version] if previous else [])})
+        self._keep_only(release, previous, self._candidate_release())
 
-    def _record(self, active: Active | None, why_not: str) -> None:
+    def _keep_only(self, *releases: ActiveRelease | None) -> None:
+        """Drops all other users; a request that began on a previous release may still read its."""
+        self._store.keep_only({release.version for release in releases if release})
+
+    def _record(self, active: Active | None, why_not: str, why_no_candidate: str) -> None:
         before = self._releases.wanted
         stable = active.stable if active else 0
         self._releases.wanted = Wanted(
@@ -153,10 +208,31 @@ class ReleaseFollower:
             candidate=(active.candidate or 0) if active else 0,
             candidate_share=active.share if active else 0.0,
             why_not_switched=why_not,
+            why_no_candidate=why_no_candidate,
         )
+        if why_no_candidate and why_no_candidate != before.why_no_candidate:
+            _log.warning("candidate not activated", extra=fields(why=why_no_candidate))
         if why_not and why_not != before.why_not_switched:
             current = self._releases.active
             _log.warning(
                 "release not activated" if current else f"no release is active; {HOW_TO_PUBLISH}",
                 extra=fields(stable=stable, active=current.version if current else 0, why=why_not),
             )
+
+
+def _with_index(release: ActiveRelease, found: frozenset[str]) -> ActiveRelease:
+    if found == release.index_parts:
+        return release
+    _log.info("index parts changed", extra=fields(release=release.version, available=sorted(found)))
+    return replace(release, index_parts=found)
+
+
+def _attempted(step: Callable[[], str]) -> str:
+    """What a step says, or what was raised in it."""
+    try:
+        return step()
+    except (ContractError, StoreError, OSError, ServiceError) as error:
+        return error.detail if isinstance(error, ContractViolation) else str(error)
+    except Exception as error:  # noqa: BLE001 - the thread must outlive what nobody thought of
+        _log.exception("following the models folder failed")
+        return f"unexpected {type(error).__name__}, see the log"

@@ -6,26 +6,35 @@ import logging
 import time
 import uuid
 from collections.abc import Callable
-from typing import Any, Final, TypeAlias
+from contextvars import ContextVar
+from typing import Any, Final, NoReturn, TypeAlias
 
 import grpc
 from google.protobuf.message import DecodeError
 from google.rpc import code_pb2, status_pb2  # type: ignore[import-untyped] # no stubs
 from grpc_status import rpc_status  # type: ignore[import-untyped] # no stubs
 
+from server.admission import Admission
 from server.errors import (
     ContractViolation,
     FieldViolation,
     InvalidRequest,
+    Overloaded,
     ServiceError,
+    StoreUnavailable,
     status_of,
+    visible,
 )
 from server.health import SERVICE_NAME
 from server.logs import fields
+from server.metrics import Metrics
 from server.responses import describe
 
 REQUEST_ID_KEY: Final = "x-request-id"
 _MAX_REQUEST_ID = 128
+
+REQUEST_ID: Final[ContextVar[str]] = ContextVar("request_id", default="")
+"""The id of the call that this thread answers."""
 
 _Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 _Behavior = Callable[[Any, grpc.ServicerContext], Any]
@@ -34,7 +43,16 @@ _log = logging.getLogger(__name__)
 
 
 class CallInterceptor(grpc.ServerInterceptor):
-    """Wraps the unary calls of our own service; health and reflection pass untouched."""
+    """Wraps the unary calls of our own service; health and reflection pass untouched.
+
+    Args:
+      metrics: counts every call.
+      admission: says which calls are one too many; None = none is.
+    """
+
+    def __init__(self, metrics: Metrics, admission: Admission | None = None) -> None:
+        self._metrics = metrics
+        self._admission = admission
 
     def intercept_service(
         self,
@@ -45,29 +63,45 @@ class CallInterceptor(grpc.ServerInterceptor):
         path, _, method = handler_call_details.method.rpartition("/")
         if handler is None or path != f"/{SERVICE_NAME}" or handler.unary_unary is None:
             return handler
+        if self._admission is not None and self._admission.is_full:
+            refusing = self._surrounded(_refuse_admission, None, method)
+            return grpc.unary_unary_rpc_method_handler(
+                self._admission.beside_the_workers(refusing),
+                response_serializer=handler.response_serializer,
+            )
         # Without a deserializer the bytes come as they are: what is no request gets a status too.
         return grpc.unary_unary_rpc_method_handler(
-            _surrounded(handler.unary_unary, handler.request_deserializer, method),
+            self._surrounded(handler.unary_unary, handler.request_deserializer, method),
             response_serializer=handler.response_serializer,
         )
 
+    def _surrounded(
+        self, behavior: _Behavior, parse: Callable[[bytes], Any] | None, method: str
+    ) -> _Behavior:
+        def handle(message: Any, context: grpc.ServicerContext) -> Any:
+            started = time.perf_counter()
+            request_id = _request_id(context)
+            REQUEST_ID.set(request_id)
+            context.set_trailing_metadata(((REQUEST_ID_KEY, request_id),))
+            try:
+                response = behavior(_request(parse, message, method), context)
+            except Exception as error:  # noqa: BLE001 - everything leaves as a status, see status_of
+                error = visible(error)
+                status = status_of(error, request_id)
+                code = code_pb2.Code.Name(status.code)
+                self._metrics.observe(method, code, time.perf_counter() - started)
+                _log_refusal(error, method, request_id, started, code)
+                context.abort_with_status(_WithRequestId(status, request_id))
+            else:
+                self._metrics.observe(method, "OK", time.perf_counter() - started, response)
+                _log_call(logging.INFO, method, request_id, started, "OK", **describe(response))
+                return response
 
-def _surrounded(
-    behavior: _Behavior, parse: Callable[[bytes], Any] | None, method: str
-) -> _Behavior:
-    def handle(message: Any, context: grpc.ServicerContext) -> Any:
-        started = time.perf_counter()
-        request_id = _request_id(context)
-        context.set_trailing_metadata(((REQUEST_ID_KEY, request_id),))
-        try:
-            response = behavior(_request(parse, message, method), context)
-        except Exception as error:  # noqa: BLE001 - everything leaves as a status, see status_of
-            _refuse(context, error, method, request_id, started)
-        else:
-            _log_call(logging.INFO, method, request_id, started, "OK", **describe(response))
-            return response
+        return handle
 
-    return handle
+
+def _refuse_admission(_message: Any, _context: grpc.ServicerContext) -> NoReturn:
+    raise Overloaded
 
 
 def _request(parse: Callable[[bytes], Any] | None, message: Any, method: str) -> Any:
@@ -80,19 +114,13 @@ def _request(parse: Callable[[bytes], Any] | None, message: Any, method: str) ->
         raise InvalidRequest([fault]) from error
 
 
-def _refuse(
-    context: grpc.ServicerContext, error: Exception, method: str, request_id: str, started: float
-) -> None:
-    """Ends the call with the status of `error`; always raises, as grpc's abort does."""
-    status = status_of(error, request_id)
-    code = code_pb2.Code.Name(status.code)
-    if isinstance(error, ContractViolation):
+def _log_refusal(error: Exception, method: str, request_id: str, started: float, code: str) -> None:
+    if isinstance(error, ContractViolation | StoreUnavailable):
         _log_call(logging.ERROR, method, request_id, started, code, detail=error.detail)
     elif isinstance(error, ServiceError):
         _log_call(logging.INFO, method, request_id, started, code, reason=error.reason)
     else:
         _log_call(logging.ERROR, method, request_id, started, code, exc_info=error)
-    context.abort_with_status(_WithRequestId(status, request_id))
 
 
 class _WithRequestId(grpc.Status):

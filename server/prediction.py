@@ -10,6 +10,7 @@ from typing import Final, cast
 import grpc
 
 from protos.tfserving.v1 import tfserving_pb2 as tf
+from server.breaker import Breaker
 from server.codec import Array, decode, encode
 from server.deadline import Budget
 from server.domain import Version
@@ -59,12 +60,20 @@ class PredictionClient:
       target: host:port.
       timeout_s: the longest that one call may take.
       reserve_s: what every call leaves of the caller's budget.
+      retry_s: seconds between two tries of a server that hangs.
       max_message_mb: largest message either way, in MiB.
     """
 
     def __init__(
-        self, target: str, *, timeout_s: float, reserve_s: float, max_message_mb: int
+        self,
+        target: str,
+        *,
+        timeout_s: float,
+        reserve_s: float,
+        retry_s: float,
+        max_message_mb: int,
     ) -> None:
+        self.breaker = Breaker(retry_s)
         self._target = target
         self._timeout_s = timeout_s
         self._reserve_s = reserve_s
@@ -172,14 +181,28 @@ class PredictionClient:
         attempt = 1
         while True:
             timeout = budget.stage(self._timeout_s, self._reserve_s)
+            if not self.breaker.admits():
+                raise UpstreamUnavailable(
+                    f"the model server at {self._target} did not answer several calls in time",
+                    timed_out=True,
+                )
             try:
                 response: tf.PredictResponse = self._predict(request, timeout=timeout)
             except grpc.RpcError as error:
+                self._note(error, timeout)
                 if _code(error) is grpc.StatusCode.UNAVAILABLE and attempt < _ATTEMPTS:
                     attempt += 1
                     continue
                 raise self._failure(call, error) from error
+            self.breaker.answered()
             return response
+
+    def _note(self, error: grpc.RpcError, timeout_s: float) -> None:
+        """Tells the breaker: a caller in a hurry says nothing about the server."""
+        if _code(error) is not grpc.StatusCode.DEADLINE_EXCEEDED:
+            self.breaker.answered()
+        elif timeout_s >= self._timeout_s:
+            self.breaker.timed_out()
 
     def _failure(
         self, call: ServableCall, error: grpc.RpcError

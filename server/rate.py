@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from server.added_scores import added_ratings
 from server.deadline import Budget
 from server.domain import Answer, PredictedRatings, RatingQuery, Source
 from server.features.store import FeatureStore
@@ -19,6 +20,8 @@ def predict_ratings(
 ) -> PredictedRatings:
     """Ratings inside the release's range, in the query's order; unknown movies are listed.
 
+    An added movie is rated by what is said of it; its mean stands in while it has no vectors.
+
     Raises:
       UpstreamUnavailable: the model server does not answer.
       DeadlineExceeded: the budget is spent.
@@ -26,15 +29,27 @@ def predict_ratings(
     """
     user = request_user(release, store, query.user_id, query.history, query.profile)
     known = tuple(movie_id for movie_id in query.movie_ids if movie_id in release.catalogue)
-    ratings = models.rate(release, user.model, known, budget) if known else ()
+    trained = tuple(movie_id for movie_id in known if movie_id in release.trained)
+    rated = models.rate(release, user.model, trained, budget) if trained else ()
+    ratings = dict(zip(trained, rated, strict=True))
+    predicted = Source.RETRIEVAL if len(user.model.history) else Source.MEAN
+    sources = dict.fromkeys(trained, predicted)
+    if len(trained) < len(known) and release.added_vectors is not None:
+        vectors = models.user_vectors(release, user.model, budget)
+        added = added_ratings(release, vectors, known)
+        ratings |= added
+        sources |= dict.fromkeys(added, Source.CONTENT)
     low, high = release.manifest.rating_range
     return PredictedRatings(
         movie_ids=known,
-        ratings=tuple(clipped(rating, low, high) for rating in ratings),
-        source=Source.RETRIEVAL if len(user.model.history) else Source.MEAN,
+        ratings=tuple(
+            clipped(ratings.get(i, release.catalogue.shrunk_mean(i)), low, high) for i in known
+        ),
+        sources=tuple(sources.get(i, Source.MEAN) for i in known),
         answer=Answer(
             release.version,
-            unknown_movie_ids=unknown_movies(release, query.movie_ids, query.history.movie_ids),
+            user.degraded_reasons,
+            unknown_movies(release, query.movie_ids, query.history.movie_ids),
         ),
     )
 

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Final
 
-from server.domain import Version
+import numpy as np
+from numpy.typing import NDArray
+
+from server.domain import GUEST, AddedMovie, UserId, Version
 from server.errors import NotReady
 from server.features.catalogue import Catalogue
 from server.features.snapshot import read_catalogue, read_users
@@ -24,15 +29,36 @@ from serving.contract import (
 HOW_TO_PUBLISH: Final = "make one with: python -m trainer train --publish"
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class MovieVectors:
+    """Where a release's content model places A movies."""
+
+    item_vectors: NDArray[np.float32]
+    """[A, D]"""
+    rating_vectors: NDArray[np.float32]
+    """[A, R]"""
+    rating_biases: NDArray[np.float32]
+    """[A]"""
+
+
 @dataclass(frozen=True, slots=True)
 class ActiveRelease:
-    """Everything that the gateway holds of one release; never changes, it is replaced whole."""
+    """All that the gateway holds of a release that answers; never changes, it is replaced whole."""
 
     version: Version
     manifest: Manifest
     catalogue: Catalogue
+    """With the movies that were added since."""
+    trained: Catalogue
+    """As the snapshot has it: what the graphs know."""
     index_parts: frozenset[str] = frozenset()
     """Optional parts that the model server had AVAILABLE when it was last asked."""
+    added: tuple[AddedMovie, ...] = ()
+    """The movies of `catalogue` behind those of `trained`."""
+    added_vectors: MovieVectors | None = None
+    """Of `added`; None while the model server has not said."""
+    n_stored: int = 0
+    """Added movies in the store when `added` was read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,16 +71,46 @@ class Wanted:
     candidate_share: float = 0.0
     why_not_switched: str = "the models folder was not read yet"
     """Empty when `stable` is active."""
+    why_no_candidate: str = ""
+    """Empty when `candidate` answers its share, or there is none."""
+
+    @property
+    def why_not(self) -> str:
+        """Why anything that was wanted is not so; "" when all is."""
+        return "; ".join(filter(None, (self.why_not_switched, self.why_no_candidate)))
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A second release that answers some of the users."""
+
+    release: ActiveRelease
+    share: float
+    """0..1"""
+
+    def answers(self, user_id: UserId) -> bool:
+        """Whether this user is one of its share: always the same, whichever gateway is asked.
+
+        A larger share keeps the users of a smaller one. Each candidate has users of its own.
+        """
+        name = f"{self.release.version}\n{user_id}".encode()
+        drawn = int.from_bytes(hashlib.sha256(name).digest()[:8])
+        return drawn < self.share * 2**64
 
 
 class Releases:
-    """The one mutable cell of the gateway: the active release and what was wanted last.
+    """The one mutable cell of the gateway: the releases that answer and what was wanted last.
 
-    Both are read and replaced as whole references, which is atomic.
+    All are read and replaced as whole references, which is atomic.
     """
 
     def __init__(self) -> None:
         self.active: ActiveRelease | None = None
+        """The stable one, once it can answer."""
+        self.candidate: Candidate | None = None
+        """Beside the active one, once it can answer."""
+        self.replacing = threading.RLock()
+        """Held from reading these two to setting what was made of them."""
         self.wanted = Wanted()
 
     def require(self) -> ActiveRelease:
@@ -69,6 +125,31 @@ class Releases:
                 f"no release is active: {self.wanted.why_not_switched}; {HOW_TO_PUBLISH}"
             )
         return release
+
+    def for_user(self, user_id: UserId) -> ActiveRelease:
+        """The release that answers this user; guests cannot be told apart and have the active one.
+
+        Raises:
+          NotReady: there is none.
+        """
+        release, candidate = self.require(), self.candidate
+        if candidate is None or user_id == GUEST or not candidate.answers(user_id):
+            return release
+        return candidate.release
+
+    def frozen(self) -> Releases:
+        """The releases of this moment, whatever takes their place: for calls of many users."""
+        now = Releases()
+        now.active, now.candidate, now.wanted = self.active, self.candidate, self.wanted
+        return now
+
+    def change(self, changed: Callable[[ActiveRelease], ActiveRelease]) -> None:
+        """Puts what `changed` makes of each release in its place."""
+        with self.replacing:
+            if self.active is not None:
+                self.active = changed(self.active)
+            if self.candidate is not None:
+                self.candidate = replace(self.candidate, release=changed(self.candidate.release))
 
 
 def load_release(models: ModelsDir, version: Version, store: FeatureStore) -> ActiveRelease:
@@ -88,7 +169,7 @@ def load_release(models: ModelsDir, version: Version, store: FeatureStore) -> Ac
         raise
     except (KeyError, IndexError, TypeError, ValueError) as error:
         raise ContractError(f"{folder}: not a snapshot: {error!r}") from error
-    return ActiveRelease(version, manifest, catalogue)
+    return ActiveRelease(version, manifest, catalogue, catalogue)
 
 
 def read_published_manifest(models: ModelsDir, version: Version) -> Manifest:

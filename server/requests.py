@@ -17,13 +17,13 @@ from server.domain import (
     MovieFilter,
     MovieId,
     NewMovie,
+    Order,
     Profile,
     RatingQuery,
     RecommendQuery,
     SimilarQuery,
     UserId,
 )
-from server.errors import Unimplemented
 from serving.contract import MODE_COLLABORATIVE, MODE_CONTENT, MODE_HYBRID, Manifest
 
 DEFAULT_PAGE_SIZE: Final = 10
@@ -44,37 +44,59 @@ _MODES = {
 }
 
 
+_ORDERS = {
+    pb.RecommendUserRequest.ORDER_BY_UNSPECIFIED: Order.DEFAULT,
+    pb.RecommendUserRequest.ORDER_BY_DEFAULT: Order.DEFAULT,
+    pb.RecommendUserRequest.ORDER_BY_PREDICTED_RATING: Order.PREDICTED_RATING,
+}
+
+
 def recommend_query(request: pb.RecommendUserRequest, manifest: Manifest) -> RecommendQuery:
-    """The query of a RecommendUserRequest.
+    """The query of a RecommendUserRequest that asks for a first page.
 
     Raises:
       InvalidRequest: a field is outside its range.
-      Unimplemented: a field is set that is not honoured yet.
     """
     checks = FieldChecks()
     checks.user_id("user_id", request.user_id)
-    page_size = _page_size(request.page_size, checks)
+    n_movies = page_size(request.page_size, checks)
     checks.movie_ids("exclude_movie_ids", request.exclude_movie_ids, 0, MAX_EXCLUDED)
-    movie_filter = _filter(request.filter, manifest, checks)
+    wish = movie_filter(request.filter, manifest, checks)
     history = _history(request.history, manifest, checks)
     profile = _profile(request.profile, manifest, checks)
     checks.between("diversity", request.diversity, 0, 1)
     checks.enum("order_by", request.order_by, pb.RecommendUserRequest.OrderBy.values())
     checks.done()
-    if request.page_token:
-        raise Unimplemented(field="page_token")
-    if request.diversity > 0:
-        raise Unimplemented(field="diversity")
-    if request.order_by == pb.RecommendUserRequest.ORDER_BY_PREDICTED_RATING:
-        raise Unimplemented(field="order_by")
     return RecommendQuery(
         user_id=UserId(request.user_id),
-        page_size=page_size,
+        page_size=n_movies,
         exclude_seen=request.exclude_seen if request.HasField("exclude_seen") else True,
         exclude_movie_ids=tuple(map(MovieId, request.exclude_movie_ids)),
-        filter=movie_filter,
+        diversity=request.diversity,
+        order=_ORDERS[request.order_by],
+        filter=wish,
         history=history,
         profile=profile,
+    )
+
+
+def next_page_size(request: pb.RecommendUserRequest) -> int:
+    """The movies wanted by a request with a page token, which carries the rest of the query.
+
+    Raises:
+      InvalidRequest: it is outside its range.
+    """
+    checks = FieldChecks()
+    n_movies = page_size(request.page_size, checks)
+    checks.done()
+    return n_movies
+
+
+def named_movies(request: pb.RecommendUserRequest) -> tuple[list[MovieId], list[MovieId]]:
+    """The movies that a request excludes, and those of its history."""
+    return (
+        [MovieId(movie_id) for movie_id in request.exclude_movie_ids],
+        [MovieId(entry.movie_id) for entry in request.history],
     )
 
 
@@ -114,10 +136,10 @@ def similar_query(request: pb.SimilarMoviesRequest, manifest: Manifest) -> Simil
         case _:
             checks.refuse("target", "is unset, allowed is one of movie_id, new_movie")
     checks.enum("mode", request.mode, pb.SimilarMoviesRequest.Mode.values())
-    page_size = _page_size(request.page_size, checks)
-    movie_filter = _filter(request.filter, manifest, checks)
+    n_movies = page_size(request.page_size, checks)
+    wish = movie_filter(request.filter, manifest, checks)
     checks.done()
-    return SimilarQuery(target, _MODES[request.mode], page_size, movie_filter)
+    return SimilarQuery(target, _MODES[request.mode], n_movies, wish)
 
 
 def user_id(request: pb.GetUserRequest) -> UserId:
@@ -132,24 +154,14 @@ def user_id(request: pb.GetUserRequest) -> UserId:
     return UserId(request.user_id)
 
 
-def movie_id(request: pb.GetMovieRequest) -> MovieId:
-    """The movie of a GetMovieRequest.
-
-    Raises:
-      InvalidRequest: it is empty, too long or has control characters.
-    """
-    checks = FieldChecks()
-    checks.movie_id("movie_id", request.movie_id)
-    checks.done()
-    return MovieId(request.movie_id)
-
-
-def _page_size(value: int, checks: FieldChecks) -> int:
+def page_size(value: int, checks: FieldChecks) -> int:
+    """The movies wanted; 0 stands for the default."""
     checks.between("page_size", value, 0, MAX_PAGE_SIZE)
     return value or DEFAULT_PAGE_SIZE
 
 
-def _filter(message: pb.MovieFilter, manifest: Manifest, checks: FieldChecks) -> MovieFilter:
+def movie_filter(message: pb.MovieFilter, manifest: Manifest, checks: FieldChecks) -> MovieFilter:
+    """The filter of any request that has one."""
     genres = {
         name: tuple(getattr(message, name)) for name in ("genres_any", "genres_all", "genres_none")
     }
@@ -172,7 +184,7 @@ def _history(entries: Sequence[pb.RatedMovie], manifest: Manifest, checks: Field
         checks.movie_id(f"history[{position}].movie_id", entry.movie_id)
         checks.between(f"history[{position}].rating", entry.rating, *manifest.rating_range)
         if entry.HasField("rated_at"):
-            _check_timestamp(f"history[{position}].rated_at", entry.rated_at, checks)
+            check_timestamp(f"history[{position}].rated_at", entry.rated_at, checks)
     return History(
         tuple(MovieId(entry.movie_id) for entry in entries),
         tuple(entry.rating for entry in entries),
@@ -180,7 +192,8 @@ def _history(entries: Sequence[pb.RatedMovie], manifest: Manifest, checks: Field
     )
 
 
-def _check_timestamp(field: str, value: timestamp_pb2.Timestamp, checks: FieldChecks) -> None:
+def check_timestamp(field: str, value: timestamp_pb2.Timestamp, checks: FieldChecks) -> None:
+    """Both parts of a Timestamp inside what it may hold."""
     checks.between(f"{field}.seconds", value.seconds, *_TIMESTAMP_RANGE)
     checks.between(f"{field}.nanos", value.nanos, 0, 999_999_999)
 

@@ -9,11 +9,19 @@ from typing import Any, Final
 from protos.recommender.v1 import recommender_pb2 as pb
 from server.domain import (
     Answer,
+    BecauseOfMovie,
+    FoundMovies,
     KnownUser,
     Movie,
+    MovieId,
+    Popular,
+    PopularMovies,
     PredictedRatings,
     Profile,
+    Reason,
     Recommendations,
+    RecordedRatings,
+    SharedGenre,
     SimilarMovies,
     Source,
     UserState,
@@ -23,6 +31,7 @@ from server.status import ServingStatus
 
 _SOURCES: Final[Mapping[Source, pb.Source]] = {
     Source.RETRIEVAL: pb.SOURCE_RETRIEVAL,
+    Source.CONTENT: pb.SOURCE_CONTENT,
     Source.POPULAR: pb.SOURCE_POPULAR,
     Source.MEAN: pb.SOURCE_MEAN,
 }
@@ -39,14 +48,16 @@ def recommend_response(answer: Recommendations) -> pb.RecommendUserResponse:
         recommendations=[
             pb.RecommendUserResponse.Recommendation(
                 movie=movie_message(entry.movie),
-                predicted_rating=entry.predicted_rating,
-                score=entry.score,
-                source=_SOURCES[entry.source],
+                predicted_rating=entry.ranked.predicted_rating,
+                score=entry.ranked.score,
+                source=_SOURCES[entry.ranked.source],
+                reasons=[_reason(reason, answer.cited) for reason in entry.ranked.reasons],
             )
             for entry in answer.movies
         ],
         user_state=_USER_STATES[answer.user_state],
         recommendation_id=answer.recommendation_id,
+        next_page_token=answer.next_page_token,
         answer=_answer(answer.answer),
     )
 
@@ -56,9 +67,11 @@ def rating_response(answer: PredictedRatings) -> pb.PredictRatingResponse:
     return pb.PredictRatingResponse(
         ratings=[
             pb.PredictRatingResponse.PredictedRating(
-                movie_id=movie_id, rating=rating, source=_SOURCES[answer.source]
+                movie_id=movie_id, rating=rating, source=_SOURCES[source]
             )
-            for movie_id, rating in zip(answer.movie_ids, answer.ratings, strict=True)
+            for movie_id, rating, source in zip(
+                answer.movie_ids, answer.ratings, answer.sources, strict=True
+            )
         ],
         answer=_answer(answer.answer),
     )
@@ -72,6 +85,35 @@ def similar_response(answer: SimilarMovies) -> pb.SimilarMoviesResponse:
             for movie, score in zip(answer.movies, answer.scores, strict=True)
         ],
         answer=_answer(answer.answer),
+    )
+
+
+def popular_response(answer: PopularMovies) -> pb.PopularMoviesResponse:
+    """The movies of a PopularMovies."""
+    return pb.PopularMoviesResponse(
+        movies=[
+            pb.PopularMoviesResponse.PopularMovie(movie=movie_message(movie), score=score)
+            for movie, score in zip(answer.movies, answer.scores, strict=True)
+        ],
+        answer=_answer(answer.answer),
+    )
+
+
+def search_response(answer: FoundMovies) -> pb.SearchMoviesResponse:
+    """The movies of a SearchMovies."""
+    return pb.SearchMoviesResponse(
+        movies=[
+            pb.SearchMoviesResponse.FoundMovie(movie=movie_message(movie), match=match)
+            for movie, match in zip(answer.movies, answer.matches, strict=True)
+        ],
+        answer=_answer(answer.answer),
+    )
+
+
+def record_response(answer: RecordedRatings) -> pb.RecordRatingsResponse:
+    """What a RecordRatings did."""
+    return pb.RecordRatingsResponse(
+        recorded=answer.n_recorded, unknown_movie_ids=answer.unknown_movie_ids
     )
 
 
@@ -105,7 +147,7 @@ def status_response(status: ServingStatus) -> pb.GetServingStatusResponse:
             stable=wanted.stable,
             candidate=wanted.candidate,
             active=status.active_version,
-            why_not_switched=wanted.why_not_switched,
+            why_not_switched=wanted.why_not,
             candidate_share=wanted.candidate_share,
         ),
         parts=[
@@ -136,6 +178,14 @@ def movie_message(movie: Movie) -> pb.Movie:
 
 def describe(response: Any) -> dict[str, Any]:
     """What the log says of a response: counts and flags, nothing of a user."""
+    match response:
+        case pb.BatchRecommendResponse():
+            kinds = Counter(result.WhichOneof("result") for result in response.results)
+            return {"n_results": len(response.results), "n_errors": kinds["error"]}
+        case pb.RecordRatingsResponse():
+            return {"n_recorded": response.recorded, "n_unknown": len(response.unknown_movie_ids)}
+        case pb.AddMoviesResponse():
+            return {"n_added": response.added}
     described: dict[str, Any] = {
         "release": response.answer.release_version,
         "degraded": response.answer.degraded,
@@ -150,11 +200,27 @@ def describe(response: Any) -> dict[str, Any]:
             entries = response.ratings
         case pb.SimilarMoviesResponse():
             entries = response.similar
+        case pb.PopularMoviesResponse() | pb.SearchMoviesResponse():
+            entries = response.movies
     described["n_results"] = len(entries)
     described["sources"] = dict(
         Counter(pb.Source.Name(e.source) for e in entries if hasattr(e, "source"))
     )
     return described
+
+
+def _reason(reason: Reason, cited: Mapping[MovieId, Movie]) -> pb.Reason:
+    match reason:
+        case BecauseOfMovie(movie_id, weight):
+            return pb.Reason(
+                because_of_movie=pb.Reason.BecauseOfMovie(
+                    movie=movie_message(cited[movie_id]), weight=weight
+                )
+            )
+        case SharedGenre(genre):
+            return pb.Reason(shared_genre=genre)
+        case Popular():
+            return pb.Reason(popular=True)
 
 
 def _profile(profile: Profile) -> pb.Profile:

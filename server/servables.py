@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Final, Protocol
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Protocol
 
 import numpy as np
 
 from server.codec import Array
 from server.deadline import Budget
-from server.domain import History, MovieFilter, MovieId, NewMovie, Profile, UserId
+from server.domain import (
+    BecauseOfMovie,
+    History,
+    MovieFilter,
+    MovieId,
+    NewMovie,
+    Order,
+    Profile,
+    UserId,
+)
 from server.errors import ContractViolation, UpstreamUnavailable
 from server.prediction import PredictionClient, ServableCall
-from server.releases import ActiveRelease
+from server.releases import ActiveRelease, MovieVectors
 from server.rules import genre_mask_words
 from serving.contract import (
+    BATCH_SIZES,
     DEFAULT_SIGNATURE,
-    ORDER_DEFAULT,
     WIDTH_BUCKETS,
     YEAR_UNSET,
     bucket_width,
@@ -32,6 +41,12 @@ MAX_INDEX_EXCLUSIONS: Final = 200
 """With more the index would mostly find what is excluded, and search exactly after all."""
 
 
+_RANKED: Final = ("movie_ids", "scores")
+_REASONED: Final = (*_RANKED, "ratings", "reason_ids", "reason_drops")
+_VECTORS: Final = ("user_vector", "rating_vector", "rating_bias", "score_stats")
+_MOVIE_VECTORS: Final = ("item_vector", "rating_vector", "rating_bias")
+
+
 @dataclass(frozen=True, slots=True)
 class ModelUser:
     """A user as the graphs see one."""
@@ -43,13 +58,42 @@ class ModelUser:
 
 
 @dataclass(frozen=True, slots=True)
-class Ranking:
-    """Movies of the catalogue, best first; three columns of one length."""
+class RankingQuery:
+    """What `recommend` is asked."""
 
-    movie_ids: tuple[MovieId, ...]
-    scores: tuple[float, ...]
-    ratings: tuple[float, ...] = ()
-    """Empty when the call has no ratings."""
+    user: ModelUser
+    excluded: Sequence[MovieId] = ()
+    filter: MovieFilter = field(default_factory=MovieFilter)
+    order: Order = Order.DEFAULT
+    wants_vectors: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RankedRow:
+    """A movie of the catalogue as a graph ranks it."""
+
+    movie_id: MovieId
+    score: float
+    rating: float | None = None
+    """None when the call has no ratings."""
+    because_of: tuple[BecauseOfMovie, ...] = ()
+
+
+Ranking = tuple[RankedRow, ...]
+"""Best first; no movie repeats."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class UserVectors:
+    """A user in the spaces of one release, and how its candidates' scores are spread."""
+
+    retrieval: Array
+    """[D]"""
+    rating: Array
+    """[R]"""
+    rating_bias: float
+    score_stats: tuple[float, float, float, float]
+    """Mean and deviation of the retrieval scores, then of the ratings."""
 
 
 class Models(Protocol):
@@ -59,14 +103,19 @@ class Models(Protocol):
     """
 
     def recommend(
-        self,
-        release: ActiveRelease,
-        user: ModelUser,
-        excluded: Sequence[MovieId],
-        movie_filter: MovieFilter,
-        budget: Budget,
-    ) -> Ranking:
-        """The final order, without the excluded and the filtered movies."""
+        self, release: ActiveRelease, query: RankingQuery, budget: Budget
+    ) -> tuple[Ranking, UserVectors | None]:
+        """The final order without excluded and filtered movies; vectors where asked for."""
+        ...
+
+    def user_vectors(self, release: ActiveRelease, user: ModelUser, budget: Budget) -> UserVectors:
+        """Where the user stands, without a ranking."""
+        ...
+
+    def embed_movies(
+        self, release: ActiveRelease, movies: Sequence[NewMovie], budget: Budget
+    ) -> MovieVectors:
+        """Where the content model places movies by what is said of them."""
         ...
 
     def retrieve(self, release: ActiveRelease, user: ModelUser, budget: Budget) -> Ranking:
@@ -112,33 +161,38 @@ class ServableModels:
         self._prediction = prediction
 
     def recommend(
-        self,
-        release: ActiveRelease,
-        user: ModelUser,
-        excluded: Sequence[MovieId],
-        movie_filter: MovieFilter,
-        budget: Budget,
-    ) -> Ranking:
-        inputs = {
-            **_user_inputs(user),
-            "exclude_ids": padded(excluded),
-            **_filter_inputs(release, movie_filter),
-            "order": np.array([[ORDER_DEFAULT]], np.int64),
-        }
+        self, release: ActiveRelease, query: RankingQuery, budget: Budget
+    ) -> tuple[Ranking, UserVectors | None]:
+        names = (*_REASONED, *_VECTORS) if query.wants_vectors else _REASONED
         if (
             INDEX_PART in release.index_parts
-            and movie_filter == MovieFilter()
-            and len(excluded) <= MAX_INDEX_EXCLUSIONS
+            and query.filter == MovieFilter()
+            and query.order is Order.DEFAULT
+            and len(query.excluded) <= MAX_INDEX_EXCLUSIONS
         ):
             try:
-                return self._rank(
-                    release, INDEX_PART, DEFAULT_SIGNATURE, inputs, budget, rated=True
-                )
+                return self._recommend(release, INDEX_PART, query, names, budget)
             except UpstreamUnavailable as error:
                 # Unloaded since the follower's last look: exact search answers.
                 if error.timed_out:
                     raise
-        return self._rank(release, "recommend", DEFAULT_SIGNATURE, inputs, budget, rated=True)
+        return self._recommend(release, "recommend", query, names, budget)
+
+    def user_vectors(self, release: ActiveRelease, user: ModelUser, budget: Budget) -> UserVectors:
+        call = ServableCall("recommend", DEFAULT_SIGNATURE, release.version)
+        inputs = _recommend_inputs(release, RankingQuery(user))
+        outputs = self._prediction.predict(call, inputs, _VECTORS, budget, _sizes(release))
+        return _user_vectors(outputs)
+
+    def embed_movies(
+        self, release: ActiveRelease, movies: Sequence[NewMovie], budget: Budget
+    ) -> MovieVectors:
+        batches = [
+            self._embed(release, movies[start : start + BATCH_SIZES[-1]], budget)
+            for start in range(0, len(movies), BATCH_SIZES[-1])
+        ]
+        items, ratings, biases = (np.concatenate(columns) for columns in zip(*batches, strict=True))
+        return MovieVectors(items, ratings, biases[:, 0])
 
     def retrieve(self, release: ActiveRelease, user: ModelUser, budget: Budget) -> Ranking:
         return self._rank(release, "retrieval", DEFAULT_SIGNATURE, _user_inputs(user), budget)
@@ -199,20 +253,91 @@ class ServableModels:
         signature: str,
         inputs: dict[str, Array],
         budget: Budget,
-        *,
-        rated: bool = False,
     ) -> Ranking:
         call = ServableCall(servable, signature, release.version)
-        names = ("movie_ids", "scores", "ratings") if rated else ("movie_ids", "scores")
-        outputs = self._prediction.predict(call, inputs, names, budget, {"B": 1})
-        columns = [outputs[name][0].tolist() for name in names]
-        # An empty id is a column without a movie: fewer were allowed than there are columns.
-        rows = [row for row in zip(*columns, strict=True) if row[0]]
-        if any(row[0] not in release.catalogue for row in rows):
-            raise ContractViolation(f"{call}: a movie that the release's snapshot does not have")
-        if len({row[0] for row in rows}) != len(rows):
-            raise ContractViolation(f"{call}: a movie repeats")
-        return Ranking(*map(tuple, zip(*rows, strict=True))) if rows else Ranking((), ())
+        outputs = self._prediction.predict(call, inputs, _RANKED, budget, {"B": 1})
+        return tuple(RankedRow(*row) for row in _rows(release, call, outputs, _RANKED))
+
+    def _recommend(
+        self,
+        release: ActiveRelease,
+        servable: str,
+        query: RankingQuery,
+        names: tuple[str, ...],
+        budget: Budget,
+    ) -> tuple[Ranking, UserVectors | None]:
+        call = ServableCall(servable, DEFAULT_SIGNATURE, release.version)
+        inputs = _recommend_inputs(release, query)
+        outputs = self._prediction.predict(call, inputs, names, budget, _sizes(release))
+        rows = _rows(release, call, outputs, _REASONED)
+        vectors = _user_vectors(outputs) if query.wants_vectors else None
+        return tuple(_reasoned_row(*row) for row in rows), vectors
+
+    def _embed(
+        self, release: ActiveRelease, movies: Sequence[NewMovie], budget: Budget
+    ) -> tuple[Array, ...]:
+        inputs = {
+            "title": _strings([movie.title for movie in movies]),
+            "genres": padded_rows([movie.genres for movie in movies]),
+            "year": np.array([movie.year for movie in movies], np.int64),
+            "tags": padded_rows([movie.tags for movie in movies]),
+        }
+        call = ServableCall("content", "embed_movie", release.version)
+        sizes = {**_sizes(release), "B": len(movies)}
+        outputs = self._prediction.predict(call, inputs, _MOVIE_VECTORS, budget, sizes)
+        return tuple(outputs[name] for name in _MOVIE_VECTORS)
+
+
+def _rows(
+    release: ActiveRelease,
+    call: ServableCall,
+    outputs: Mapping[str, Array],
+    names: tuple[str, ...],
+) -> list[tuple[Any, ...]]:
+    """The ranked movies with the columns `names`, of which the first is their ids.
+
+    Raises:
+      ContractViolation: a movie repeats, or the release does not have it.
+    """
+    columns = [outputs[name][0].tolist() for name in names]
+    # An empty id is a column without a movie: fewer were allowed than there are columns.
+    rows = [row for row in zip(*columns, strict=True) if row[0]]
+    if any(row[0] not in release.trained for row in rows):
+        raise ContractViolation(f"{call}: a movie that the release's snapshot does not have")
+    if len({row[0] for row in rows}) != len(rows):
+        raise ContractViolation(f"{call}: a movie repeats")
+    return rows
+
+
+def _sizes(release: ActiveRelease) -> dict[str, int]:
+    return {"B": 1, "D": release.manifest.vector_dim, "R": release.manifest.rating_dim}
+
+
+def _user_vectors(outputs: Mapping[str, Array]) -> UserVectors:
+    return UserVectors(
+        retrieval=outputs["user_vector"][0],
+        rating=outputs["rating_vector"][0],
+        rating_bias=float(outputs["rating_bias"][0, 0]),
+        score_stats=tuple(outputs["score_stats"][0].tolist()),
+    )
+
+
+def _reasoned_row(
+    movie_id: MovieId, score: float, rating: float, cited: list[MovieId], drops: list[float]
+) -> RankedRow:
+    """A row with the movies of the history that pull it up; the graph pads with "" and 0."""
+    because_of = tuple(
+        BecauseOfMovie(cited_id, drop)
+        for cited_id, drop in zip(cited, drops, strict=True)
+        if cited_id and drop > 0
+    )
+    return RankedRow(movie_id, score, rating, because_of)
+
+
+def padded_rows(rows: Sequence[Sequence[str]]) -> Array:
+    """[B, bucket_width] rows of one width, each left-padded with ""."""
+    width = bucket_width(max(len(row) for row in rows))
+    return np.array([[*([""] * (width - len(row))), *row] for row in rows], object)
 
 
 def padded(values: Sequence[str]) -> Array:
@@ -223,6 +348,15 @@ def padded(values: Sequence[str]) -> Array:
 
 def _strings(values: Sequence[str]) -> Array:
     return np.array(values, object)
+
+
+def _recommend_inputs(release: ActiveRelease, query: RankingQuery) -> dict[str, Array]:
+    return {
+        **_user_inputs(query.user),
+        "exclude_ids": padded(query.excluded),
+        **_filter_inputs(release, query.filter),
+        "order": np.array([[query.order.value]], np.int64),
+    }
 
 
 def _user_inputs(user: ModelUser) -> dict[str, Array]:

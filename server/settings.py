@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 _Seconds = Annotated[float, Field(gt=0, le=3600)]
@@ -36,6 +36,22 @@ class Settings(BaseSettings):
     store_path: Path = Field(
         Path(".recserve/store.sqlite3"), description="SQLite file of the feature store."
     )
+    redis_url: str = Field(
+        "",
+        description="Redis as the feature store in place of SQLite: redis://host:port/db,"
+        " rediss:// or unix://.",
+    )
+    redis_cluster: bool = Field(
+        False, description="Whether --redis-url names a node of a Redis Cluster."
+    )
+    store_timeout_s: _Seconds = Field(
+        0.5, description="Longest time in seconds that one answer of Redis may take."
+    )
+    page_token_key: SecretStr = Field(
+        SecretStr(""),
+        description="Secret that signs page tokens, the same for every replica; without one the"
+        " feature store keeps a key of its own.",
+    )
     poll_interval_s: _Seconds = Field(
         1.0, description="Seconds between two looks at releases/active.json."
     )
@@ -44,6 +60,9 @@ class Settings(BaseSettings):
     )
     predict_timeout_s: _Seconds = Field(
         2.0, description="Longest time in seconds that one call of the model server may take."
+    )
+    model_server_retry_s: _Seconds = Field(
+        1.0, description="Seconds between two tries of a model server that hangs."
     )
     fallback_reserve_s: float = Field(
         0.05,
@@ -60,6 +79,9 @@ class Settings(BaseSettings):
     )
     shutdown_grace_s: float = Field(
         5.0, ge=0, le=3600, description="Seconds that running calls get after SIGTERM."
+    )
+    metrics_port: Annotated[int, Field(ge=0, le=65535)] | None = Field(
+        None, description="Port of Prometheus metrics over HTTP; 0 picks a free one."
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", description="Least severe log event to write to stderr."

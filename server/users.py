@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from server.domain import (
     GUEST,
     Answer,
+    DegradedReason,
     History,
     KnownUser,
     MovieId,
@@ -16,9 +18,12 @@ from server.domain import (
     UserId,
     UserState,
 )
-from server.features.store import FeatureStore
+from server.features.store import FeatureStore, StoreError
+from server.logs import fields
 from server.releases import ActiveRelease
 from server.servables import MAX_WIDTH, ModelUser
+
+_log = logging.getLogger(__name__)
 
 NOBODY = StoredUser(Profile(), History())
 
@@ -31,6 +36,8 @@ class RequestUser:
     state: UserState
     seen: tuple[MovieId, ...]
     """Every rated movie, stored or in the request, oldest first."""
+    degraded_reasons: tuple[DegradedReason, ...] = ()
+    """Not empty when the store failed: then nothing but the request is known."""
 
 
 def request_user(
@@ -41,8 +48,14 @@ def request_user(
     profile: Profile,
 ) -> RequestUser:
     """Merges what the store has (one read) with what the request says; the request wins."""
-    stored = read_user(release, store, user_id)
-    merged = merge_histories(stored.history, known_part(release, history))
+    degraded: tuple[DegradedReason, ...] = ()
+    try:
+        stored = read_user(release, store, user_id)
+    except StoreError as error:
+        stored, degraded = NOBODY, (DegradedReason.FEATURE_STORE_UNAVAILABLE,)
+        _log.warning("answer degraded", extra=fields(call="store", detail=str(error)))
+    # What was recorded while another release answered may be of movies that this one lacks.
+    merged = known_part(release, merge_histories(stored.history, history))
     who = stored.profile.overridden_by(profile)
     newest = min(release.manifest.max_history, MAX_WIDTH)
     kept = History(merged.movie_ids[-newest:], merged.ratings[-newest:], merged.rated_at[-newest:])
@@ -50,6 +63,7 @@ def request_user(
         model=ModelUser(user_id, kept, who),
         state=user_state(stored.history, merged, who),
         seen=merged.movie_ids,
+        degraded_reasons=degraded,
     )
 
 

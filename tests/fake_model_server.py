@@ -224,6 +224,7 @@ def world_models(world: World | None = None) -> dict[tuple[str, str], Function]:
 
     def ranked(keep: Callable[[WorldMovie], bool], version: int) -> Mapping[str, Output]:
         kept = [(n, m) for n, m in reversed(list(enumerate(movies, 1))) if keep(m)]
+        kept = kept[:K_MAX]
         rest = K_MAX - len(kept)
         return {
             "movie_ids": strings([*(m.movie_id for _, m in kept), *[""] * rest]),
@@ -245,7 +246,40 @@ def world_models(world: World | None = None) -> dict[tuple[str, str], Function]:
 
     def recommend(inputs: Inputs, version: int) -> Mapping[str, Output]:
         excluded = set(inputs["exclude_ids"][0])
-        return ranked(lambda m: m.movie_id not in excluded and passes(m, inputs), version)
+        outputs = ranked(lambda m: m.movie_id not in excluded and passes(m, inputs), version)
+        # The history's newest movie pulls everything up by 0.5, the one before by 0.25.
+        newest = [i for i in reversed(inputs["history_ids"][0]) if i][:2]
+        cited = [newest[n] if n < len(newest) else "" for n in range(3)]
+        drops = [0.5 / 2**n if n < len(newest) else 0.0 for n in range(3)]
+        listed = [bool(i) for i in outputs["movie_ids"].values]
+        if inputs["order"] == [[1]]:
+            outputs = {**outputs, "scores": outputs["ratings"]}
+        return {
+            **outputs,
+            "reason_ids": strings(
+                [i if yes else "" for yes in listed for i in cited], (1, K_MAX, 3)
+            ),
+            "reason_drops": floats(
+                [d if yes else 0.0 for yes in listed for d in drops], (1, K_MAX, 3)
+            ),
+            # Mean and deviation such that a standardised score is the score: m_n scores n.
+            "user_vector": floats([1.0, 0.0]),
+            "rating_vector": floats([0.0, 1.0]),
+            "rating_bias": floats([1.0]),
+            "score_stats": floats([0.0, 1.0, 0.0, 0.0]),
+        }
+
+    def embed_movie(inputs: Inputs, version: int) -> Mapping[str, Output]:
+        """A movie of the year 9500 scores 9.5 and is rated 3 + number of tags."""
+        years, tags = inputs["year"][0], inputs["tags"]
+        n = len(years)
+        items = [value for year in years for value in (year / 1000, 9.0)]
+        ratings = [value for row in tags for value in (9.0, float(sum(map(bool, row))))]
+        return {
+            "item_vector": floats(items, (n, 2)),
+            "rating_vector": floats(ratings, (n, 2)),
+            "rating_bias": floats([2.0] * n, (n, 1)),
+        }
 
     def retrieval(inputs: Inputs, version: int) -> Mapping[str, Output]:
         return ranked(lambda _movie: True, version)
@@ -263,5 +297,6 @@ def world_models(world: World | None = None) -> dict[tuple[str, str], Function]:
         ("retrieval", "serving_default"): retrieval,
         ("retrieval", "similar"): similar,
         ("content", "similar"): similar,
+        ("content", "embed_movie"): embed_movie,
         ("ranking", "rank"): rank,
     }

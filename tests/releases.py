@@ -88,6 +88,8 @@ class World:
     age_bounds: tuple[int, ...] = (0, 25, 45)
     segments: tuple[tuple[str, int], ...] = (("", -1), ("F", -1), ("M", 2))
     max_history: int = 100
+    vectors: np.ndarray | None = None
+    """[N, 2 S] for diversity; None = no movie has one."""
 
 
 def write_release(
@@ -204,7 +206,8 @@ def _write_snapshot(folder: Path, world: World) -> None:
         scores=np.tile(np.linspace(1, 0.1, n_movies, dtype=np.float32), (len(world.segments), 1)),
         shrunk_mean=np.array([m.mean_rating for m in world.movies], np.float32),
     )
-    np.save(folder / MOVIE_VECTORS_FILE, np.zeros((n_movies, 4), np.float16))
+    vectors = np.zeros((n_movies, 4)) if world.vectors is None else world.vectors
+    np.save(folder / MOVIE_VECTORS_FILE, vectors.astype(np.float16))
 
 
 def _write_json(path: Path, content: object) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from server.domain import Movie, MovieId, Profile
+from server.features.titles import TitleIndex
 
 ANYBODY = ("", -1)
 """The segment of everybody, as (gender, age bucket)."""
@@ -26,6 +27,10 @@ class Catalogue:
     """[N, W] bit g of word w is genre 64 w + g of the manifest's list."""
     years: NDArray[np.int64]
     """[N] 0 = unknown."""
+    rating_counts: NDArray[np.int64]
+    """[N] in the training data."""
+    mean_ratings: NDArray[np.float64]
+    """[N] 0 without ratings."""
     segments: Mapping[tuple[str, int], int]
     """(gender, age bucket) -> row of the rankings; "" and -1 mean any."""
     age_bounds: tuple[int, ...]
@@ -36,6 +41,9 @@ class Catalogue:
     """[S, N] in the order of popular_order."""
     shrunk_means: NDArray[np.float32]
     """[N] by movie_index, inside the rating range."""
+    movie_vectors: NDArray[np.float16]
+    """[N, 2 S] the collaborative vector, then where the content model places it."""
+    titles: TitleIndex
 
     def __contains__(self, movie_id: object) -> bool:
         return movie_id in self.index
@@ -43,6 +51,12 @@ class Catalogue:
     def movie(self, movie_id: MovieId) -> Movie:
         """The movie with this id, which the catalogue has."""
         return self.movies[self.index[movie_id]]
+
+    def movie_or_bare(self, movie_id: MovieId) -> Movie:
+        """The movie with this id, with nothing but the id where the catalogue lacks it."""
+        if movie_id in self.index:
+            return self.movie(movie_id)
+        return Movie(movie_id, title="", year=0, genres=(), rating_count=0, mean_rating=0.0)
 
     def shrunk_mean(self, movie_id: MovieId) -> float:
         """The movie's mean rating, shrunk towards that of all."""

@@ -11,8 +11,10 @@ import numpy as np
 
 from server.domain import History, Movie, MovieId, Profile, StoredUser, UserId
 from server.features.catalogue import ANYBODY, Catalogue
+from server.features.titles import TitleIndex
 from serving.contract import (
     HISTORIES_FILE,
+    MOVIE_VECTORS_FILE,
     MOVIES_FILE,
     POPULAR_FILE,
     USERS_FILE,
@@ -52,11 +54,16 @@ def read_catalogue(folder: Path, genres: tuple[str, ...]) -> Catalogue:
             np.int64,
         ),
         years=np.array([movie.year for movie in movies], np.int64),
+        rating_counts=np.array([movie.rating_count for movie in movies], np.int64),
+        mean_ratings=np.array([movie.mean_rating for movie in movies], np.float64),
         segments=segments,
         age_bounds=tuple(map(int, vocabularies["age_bounds"])),
         popular_order=order,
         popular_scores=scores,
         shrunk_means=shrunk_means,
+        # Mapped, not read: only requests for diversity look at it, a few rows each.
+        movie_vectors=np.load(folder / MOVIE_VECTORS_FILE, mmap_mode="r", allow_pickle=False),
+        titles=TitleIndex(movies),
     )
     _check(catalogue, folder)
     return catalogue
@@ -123,6 +130,11 @@ def _check(catalogue: Catalogue, folder: Path) -> None:
             raise ContractError(
                 f"{folder / POPULAR_FILE}: {name} has shape {array.shape}, expected {shape}"
             )
+    vectors = catalogue.movie_vectors
+    if vectors.ndim != 2 or len(vectors) != n_movies or vectors.shape[1] % 2:
+        raise ContractError(
+            f"{folder / MOVIE_VECTORS_FILE}: shape {vectors.shape}, expected ({n_movies}, 2 S)"
+        )
     if not np.array_equal(
         np.sort(catalogue.popular_order, axis=1),
         np.broadcast_to(np.arange(n_movies), (n_segments, n_movies)),

@@ -1,24 +1,36 @@
-"""The embedded feature store: one SQLite file in WAL mode, a row for each user of a release."""
+"""The embedded feature store: one SQLite file, a row for each user of a release.
+
+Beside them stands what callers recorded: it belongs to no release and outlives them all.
+"""
 
 from __future__ import annotations
 
-import fcntl
+import secrets
 import sqlite3
-import threading
-from collections.abc import Collection, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 
-from server.domain import History, MovieId, Profile, StoredUser, UserId, Version
-from server.features.store import StoreCounts, StoreError
+from server.domain import (
+    AddedMovie,
+    History,
+    MovieId,
+    Profile,
+    RatingEvent,
+    StoredUser,
+    UserId,
+    Version,
+)
+from server.errors import MovieExists
+from server.features.recorded import added_movie, movie_content, with_recorded
+from server.features.sqlite_file import SqliteFile, opened_read_only
+from server.features.store import Receipt, StoreCounts, StoreError
 
 _USERS_PER_TRANSACTION = 1000
-_BUSY_TIMEOUT_S = 5.0
 
 _ID_SEPARATOR = "\n"
 """Ids have no control characters: a history's ids are one text."""
@@ -42,6 +54,28 @@ CREATE TABLE IF NOT EXISTS users (
   rated_at BLOB NOT NULL,      -- int64
   PRIMARY KEY (version, user_id)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS events (
+  seq INTEGER PRIMARY KEY,     -- the order of recording
+  user_id TEXT NOT NULL,
+  movie_id TEXT NOT NULL,
+  rating REAL,                 -- NULL = taken back
+  rated_at INTEGER NOT NULL    -- seconds since 1970
+);
+CREATE INDEX IF NOT EXISTS events_of_user ON events (user_id, movie_id, seq);
+CREATE TABLE IF NOT EXISTS receipts (
+  request_id TEXT PRIMARY KEY,
+  digest TEXT NOT NULL,
+  answer TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS added_movies (
+  seq INTEGER PRIMARY KEY,     -- the order of adding
+  movie_id TEXT NOT NULL UNIQUE,
+  content TEXT NOT NULL        -- [title, year, genres, tags] as JSON
+);
+CREATE TABLE IF NOT EXISTS secrets (
+  name TEXT PRIMARY KEY,
+  value BLOB NOT NULL
+) WITHOUT ROWID;
 """
 
 _READ = (
@@ -50,31 +84,26 @@ _READ = (
 )
 _WRITE = "INSERT OR REPLACE INTO users VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 
+_READ_EVENTS = (
+    # Of each movie the row of its last event: SQLite takes bare columns from the row of max().
+    "SELECT user_id, movie_id, rating, rated_at, max(seq) AS last FROM events"
+    " WHERE user_id = ? GROUP BY movie_id ORDER BY last"
+)
+_WRITE_EVENT = "INSERT INTO events (user_id, movie_id, rating, rated_at) VALUES (?, ?, ?, ?)"
+_ADD_MOVIE = "INSERT OR IGNORE INTO added_movies (movie_id, content) VALUES (?, ?)"
+_CONTENT = "SELECT content FROM added_movies WHERE movie_id = ?"
+_ALL_EVENTS = "SELECT user_id, movie_id, rating, rated_at FROM events ORDER BY seq"
+
 
 class SqliteStore:
-    """A FeatureStore in one file, held by one gateway; a connection for each thread.
+    """A FeatureStore in one file, held by one gateway.
 
     Raises:
       StoreError: the file cannot be opened as a database, or another gateway holds it.
     """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
-        self._local = threading.local()
-        self._lock = threading.Lock()
-        self._connections: list[sqlite3.Connection] = []
-        self._claim: IO[str] | None = None
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._claim = _claimed(path)
-            self._connection().executescript(_SCHEMA)
-            self._check()
-        except (OSError, sqlite3.Error) as error:
-            self.close()
-            raise StoreError(f"the feature store {path} cannot be opened: {error}") from error
-        except StoreError:
-            self.close()
-            raise
+        self._file = SqliteFile(path, _SCHEMA)
 
     def __enter__(self) -> SqliteStore:
         return self
@@ -88,19 +117,60 @@ class SqliteStore:
         self.close()
 
     def close(self) -> None:
-        """Closes the connections of all threads; none may use the store any more."""
-        with self._lock:
-            while self._connections:
-                self._connections.pop().close()
-        if self._claim is not None:
-            self._claim.close()
+        """Closes the file; no thread may use the store any more."""
+        self._file.close()
 
     def read(self, version: Version, user_id: UserId) -> StoredUser | None:
-        row = self._first_row(_READ, version, user_id)
-        return None if row is None else _decode(row)
+        row = self._file.first_row(_READ, version, user_id)
+        events = [_event(row) for row in self._file.rows(_READ_EVENTS, user_id)]
+        return with_recorded(None if row is None else _decode(row), events)
+
+    def record(self, events: Sequence[RatingEvent], request_id: str, receipt: Receipt) -> Receipt:
+        with self._file.transaction() as connection:
+            if earlier := _kept(connection, request_id, receipt):
+                return earlier
+            connection.executemany(
+                _WRITE_EVENT,
+                ((e.user_id, e.movie_id, e.rating, e.rated_at) for e in events),
+            )
+        return receipt
+
+    def add_movies(
+        self, movies: Sequence[AddedMovie], request_id: str, receipt: Receipt
+    ) -> Receipt:
+        with self._file.transaction() as connection:
+            if earlier := _kept(connection, request_id, receipt):
+                return earlier
+            for movie in movies:
+                row = (movie.movie_id, movie_content(movie))
+                connection.execute(_ADD_MOVIE, row)
+                (content,) = connection.execute(_CONTENT, (movie.movie_id,)).fetchone()
+                if content != row[1]:
+                    raise MovieExists(movie.movie_id)
+        return receipt
+
+    def added_movies(self) -> list[AddedMovie]:
+        rows = self._file.rows("SELECT movie_id, content FROM added_movies ORDER BY seq")
+        return [added_movie(*row) for row in rows]
+
+    def n_added_movies(self) -> int:
+        (row,) = self._file.rows("SELECT count(*) FROM added_movies")
+        return int(row[0])
+
+    def secret(self, name: str) -> bytes:
+        with self._file.transaction() as connection:
+            connection.execute(
+                "INSERT OR IGNORE INTO secrets VALUES (?, ?)", (name, secrets.token_bytes(32))
+            )
+            (value,) = connection.execute(
+                "SELECT value FROM secrets WHERE name = ?", (name,)
+            ).fetchone()
+        return bytes(value)
 
     def is_loaded(self, version: Version, fingerprint: str) -> bool:
-        row = self._first_row("SELECT fingerprint, completed FROM loads WHERE version = ?", version)
+        row = self._file.first_row(
+            "SELECT fingerprint, completed FROM loads WHERE version = ?", version
+        )
         return bool(row == (fingerprint, 1))
 
     def load(
@@ -110,54 +180,38 @@ class SqliteStore:
             return
         remaining = islice(users, self._begin(version, fingerprint), None)
         while batch := list(islice(remaining, _USERS_PER_TRANSACTION)):
-            with self._transaction() as connection:
+            with self._file.transaction() as connection:
                 connection.executemany(_WRITE, (_encode(version, *entry) for entry in batch))
                 connection.execute(
                     "UPDATE loads SET users = users + ?, ratings = ratings + ? WHERE version = ?",
                     (len(batch), sum(len(user.history) for _, user in batch), version),
                 )
-        with self._transaction() as connection:
+        with self._file.transaction() as connection:
             connection.execute("UPDATE loads SET completed = 1 WHERE version = ?", (version,))
 
     def keep_only(self, versions: Collection[Version]) -> None:
-        with self._transaction() as connection:
+        with self._file.transaction() as connection:
             held = [row[0] for row in connection.execute("SELECT version FROM loads")]
             for version in set(held) - set(versions):
                 connection.execute("DELETE FROM users WHERE version = ?", (version,))
                 connection.execute("DELETE FROM loads WHERE version = ?", (version,))
 
     def counts(self, version: Version) -> StoreCounts:
-        row = self._first_row(
+        row = self._file.first_row(
             "SELECT users, ratings FROM loads WHERE version = ? AND completed", version
         )
         return StoreCounts(*(row or (0, 0)))
 
     def state(self) -> str:
         try:
-            self._first_row("SELECT 1 FROM loads LIMIT 1")
+            self._file.first_row("SELECT 1 FROM loads LIMIT 1")
         except StoreError as error:
             return f"sqlite: {error}"
         return "sqlite: ready"
 
-    def _check(self) -> None:
-        """Looks at every page now: a user's request is no time to find out."""
-        (found,) = self._connection().execute("PRAGMA quick_check(1)").fetchone()
-        if found != "ok":
-            raise StoreError(
-                f"the feature store {self._path} is damaged: {' '.join(found.split())};"
-                " remove it and the release's users are filled in again"
-            )
-
-    def _first_row(self, query: str, *parameters: object) -> tuple[Any, ...] | None:
-        try:
-            row: tuple[Any, ...] | None = self._connection().execute(query, parameters).fetchone()
-        except sqlite3.Error as error:
-            raise self._failure(error) from error
-        return row
-
     def _begin(self, version: Version, fingerprint: str) -> int:
         """Starts or resumes a load; returns the users that are there already."""
-        with self._transaction() as connection:
+        with self._file.transaction() as connection:
             row = connection.execute(
                 "SELECT fingerprint, users FROM loads WHERE version = ?", (version,)
             ).fetchone()
@@ -169,62 +223,35 @@ class SqliteStore:
             )
             return 0
 
-    @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        try:
-            connection = self._connection()
-            connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield connection
-            except BaseException:
-                connection.execute("ROLLBACK")
-                raise
-            connection.execute("COMMIT")
-        except sqlite3.Error as error:
-            raise self._failure(error) from error
 
-    def _failure(self, error: sqlite3.Error) -> StoreError:
-        return StoreError(f"the feature store {self._path}: {error}")
-
-    def _connection(self) -> sqlite3.Connection:
-        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
-        if connection is None:
-            connection = sqlite3.connect(
-                self._path,
-                timeout=_BUSY_TIMEOUT_S,
-                isolation_level=None,
-                # Used by its own thread only, but closed by the one that shuts down.
-                check_same_thread=False,
-            )
-            with self._lock:
-                self._connections.append(connection)
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = FULL")
-            # A user is one row: a page cache for each thread would only cost memory.
-            connection.execute("PRAGMA cache_size = -512")
-            self._local.connection = connection
-        return connection
-
-
-def _claimed(path: Path) -> IO[str]:
-    """A file that holds the store for this process until it is closed or the process ends.
-
-    A release belongs to the gateway that loaded it: another one, perhaps of another models folder,
-    would replace it under the same version, or drop it while it answers.
+def read_events(path: Path) -> Iterator[RatingEvent]:
+    """Every recorded rating in the order of recording, as of one moment; a gateway may be running.
 
     Raises:
-      StoreError: another gateway holds it.
+      StoreError: the file is missing or is no feature store.
     """
-    claim = path.with_name(f"{path.name}.lock").open("w", encoding="utf-8")
-    try:
-        fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        claim.close()
-        raise StoreError(
-            f"the feature store {path} is in use by another gateway; give this one its own"
-            " with --store-path"
-        ) from error
-    return claim
+    with opened_read_only(path) as connection:
+        yield from map(_event, connection.execute(_ALL_EVENTS))
+
+
+def _kept(connection: sqlite3.Connection, request_id: str, receipt: Receipt) -> Receipt | None:
+    """The receipt that is there under a request id; where none is, this one is from now on."""
+    if not request_id:
+        return None
+    earlier = connection.execute(
+        "SELECT digest, answer FROM receipts WHERE request_id = ?", (request_id,)
+    ).fetchone()
+    if earlier is not None:
+        return Receipt(*earlier)
+    connection.execute(
+        "INSERT INTO receipts VALUES (?, ?, ?)", (request_id, receipt.digest, receipt.answer)
+    )
+    return None
+
+
+def _event(row: Sequence[Any]) -> RatingEvent:
+    user_id, movie_id, rating, rated_at = row[:4]
+    return RatingEvent(UserId(user_id), MovieId(movie_id), rating, rated_at)
 
 
 def _encode(version: Version, user_id: UserId, user: StoredUser) -> tuple[object, ...]:

@@ -88,6 +88,7 @@ def test_serving_package_is_empty():
 
 ENVIRONMENT_READERS = {
     "client/demo/child.py",  # hands its environment to the processes that it starts
+    "client/settings.py",  # for from_env(), when a caller asks for it
     "serving/__main__.py",  # TensorFlow's log level, before TensorFlow is imported
     "server/settings.py",
     "trainer/__init__.py",  # the Keras switch, before TensorFlow is imported

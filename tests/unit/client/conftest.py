@@ -1,16 +1,19 @@
-"""A real gRPC server on an own port that answers what a test puts into it."""
+"""A real gRPC server on an own port that answers what a test puts into it, and both clients."""
 
 from __future__ import annotations
 
+import asyncio
+import inspect
 import socket
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from functools import partial
+from typing import Any, Self
 
 import grpc
 import pytest
 
-from client import RecommenderClient
+from client import AsyncRecommenderClient, RecommenderClient
 from protos.recommender.v1 import recommender_pb2 as pb
 from protos.recommender.v1 import recommender_pb2_grpc
 
@@ -64,9 +67,55 @@ def target(service: CannedService) -> Iterator[str]:
         server.stop(None).wait()
 
 
+class Awaited:
+    """An AsyncRecommenderClient whose calls block: each is awaited in the runner's loop."""
+
+    def __init__(self, runner: asyncio.Runner, *arguments: Any, **options: Any) -> None:
+        self.inner = AsyncRecommenderClient(*arguments, **options)
+        self._runner = runner
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._runner.run(self.inner.close())
+
+    def __repr__(self) -> str:
+        return repr(self.inner)
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self.inner, name)
+        if not callable(method):
+            return method
+
+        def blocking(*args: Any, **options: Any) -> Any:
+            given = method(*args, **options)
+            return self._runner.run(given if inspect.isawaitable(given) else _collected(given))
+
+        return blocking
+
+
+async def _collected(pages: Any) -> list[Any]:
+    return [page async for page in pages]
+
+
+Connect = Callable[..., Any]
+
+
+@pytest.fixture(params=["blocking", "awaited"])
+def connect(request: pytest.FixtureRequest) -> Iterator[Connect]:
+    """Makes a client with options of a test's own: the blocking one, and the other one."""
+    if request.param == "blocking":
+        yield RecommenderClient
+        return
+    with asyncio.Runner() as runner:
+        yield partial(Awaited, runner)
+
+
 @pytest.fixture
-def client(target: str) -> Iterator[RecommenderClient]:
-    with RecommenderClient(target, timeout=30) as connected:
+def client(connect: Connect, target: str) -> Iterator[Any]:
+    """Both clients; neither retries, so that a test sees each call once."""
+    with connect(target, timeout=30, max_attempts=1) as connected:
         yield connected
 
 

@@ -1,14 +1,10 @@
 """Each method of the client: what it sends and what it makes of the answer."""
 
-import threading
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
-import grpc
-import pytest
 from google.rpc import code_pb2, status_pb2
 
-import client as package
 from client import (
     AddedMovie,
     AddedMovies,
@@ -47,8 +43,6 @@ from client import (
     Source,
     User,
     UserState,
-    codec,
-    requests,
 )
 from protos.recommender.v1 import recommender_pb2 as pb
 
@@ -70,26 +64,6 @@ ANSWER = pb.Answer(
 ANSWER_HERE = Answer(7, True, ("model server away",), ("x",))
 NOON = datetime(2024, 5, 1, 12, tzinfo=UTC)
 NOON_S = 1714564800  # date -u -d 2024-05-01T12:00Z +%s
-
-
-def test_every_rpc_has_a_method() -> None:
-    """The client has one public method for each RPC of the service, and no other question."""
-    rpcs = pb.DESCRIPTOR.services_by_name["RecommenderService"].methods
-    wanted = {
-        "".join(f"_{c.lower()}" if c.isupper() else c for c in rpc.name).lstrip("_") for rpc in rpcs
-    }
-    public = {
-        name
-        for name in vars(RecommenderClient)
-        if not name.startswith("_") and callable(getattr(RecommenderClient, name))
-    }
-    assert public == wanted | {"close"}
-
-
-def test_everything_exported_exists() -> None:
-    """The names in __all__ are there, sorted out once."""
-    assert len(set(package.__all__)) == len(package.__all__)
-    assert all(hasattr(package, name) for name in package.__all__)
 
 
 def test_recommend_user(client: RecommenderClient, service: Any) -> None:
@@ -377,113 +351,3 @@ def test_get_serving_status(client: RecommenderClient, service: Any) -> None:
         Counts(1, 2, 3),
         ANSWER_HERE,
     )
-
-
-@pytest.mark.parametrize(
-    ("active", "states", "ready"),
-    [
-        (1, [("a", "AVAILABLE", True), ("b", "UNREACHABLE", False)], True),
-        (1, [("a", "AVAILABLE", True), ("b", "LOADING", True)], False),
-        (0, [("a", "AVAILABLE", True)], False),
-        (1, [], False),
-    ],
-)
-def test_ready_means_that_what_is_required_is_available(
-    active: int, states: list[tuple[str, str, bool]], ready: bool
-) -> None:
-    """A release is active and each required part is AVAILABLE; optional parts do not count."""
-    status = ServingStatus(Releases(active=active), tuple(Part(*state) for state in states))
-    assert status.ready is ready
-
-
-def test_values_of_a_newer_server_are_unknown(client: RecommenderClient, service: Any) -> None:
-    """An enum value that this client does not know is UNKNOWN, not an error."""
-    response = pb.RecommendUserResponse(recommendations=[{"source": 99}], user_state=98)
-    service.answers["RecommendUser"] = response
-    got = client.recommend_user("42")
-    assert got.user_state is UserState.UNKNOWN
-    assert got[0].source is Source.UNKNOWN
-
-
-def test_every_enum_value_is_translated() -> None:
-    """Each value of the API's enums but UNSPECIFIED has a member of its own here."""
-    tables = [
-        (codec._SOURCES, pb.Source, Source),
-        (codec._USER_STATES, pb.UserState, UserState),
-    ]
-    for table, numbers, members in tables:
-        assert set(table) == set(numbers.values()) - {0}
-        assert set(table.values()) == set(members) - {members.UNKNOWN}
-    for table, numbers, members in [
-        (requests._ORDER, pb.RecommendUserRequest.OrderBy, OrderBy),
-        (requests._MODE, pb.SimilarMoviesRequest.Mode, SimilarityMode),
-        (requests._LIST, pb.PopularMoviesRequest.List, PopularList),
-    ]:
-        assert set(table) == set(members)
-        assert set(table.values()) == set(numbers.values()) - {0}
-
-
-def test_an_answer_is_a_sequence() -> None:
-    """Length, order, slices, membership and truth are those of its items."""
-    first = SimilarMovie(Movie("1"), 0.5)
-    second = SimilarMovie(Movie("2"), 0.25)
-    movies = SimilarMovies((first, second))
-    assert (len(movies), movies[0], movies[-1], movies[1:]) == (2, first, second, (second,))
-    assert list(reversed(movies)) == [second, first]
-    assert first in movies
-    assert not SimilarMovies(())
-
-
-def test_values_are_frozen() -> None:
-    """What a caller holds does not change under it, and can be a key."""
-    with pytest.raises(AttributeError, match="year"):
-        Movie("1").year = 3  # type: ignore[misc]
-    assert len({Movie("1"), Movie("1"), Movie("2")}) == 2
-
-
-@pytest.mark.parametrize(
-    ("movie", "text"),
-    [
-        (Movie("1", "Moon", 2009), "Moon (2009)"),
-        (Movie("1", "Moon"), "Moon"),
-        (Movie("1"), "1"),
-    ],
-)
-def test_a_movie_reads_as_its_title(movie: Movie, text: str) -> None:
-    """Title and year where known, else the id."""
-    assert str(movie) == text
-
-
-def test_large_answers_arrive(client: RecommenderClient, service: Any) -> None:
-    """An answer of more than grpc's usual 4 MiB is received."""
-    long = pb.Movie(movie_id="1", title="x" * (6 * 2**20))
-    service.answers["GetMovie"] = pb.GetMovieResponse(movie=long)
-    assert len(client.get_movie("1").movie.title) == 6 * 2**20
-
-
-def test_each_call_has_an_id_and_a_deadline(target: str, service: Any) -> None:
-    """A fresh x-request-id and the time limit travel with every call."""
-    service.answers["GetServingStatus"] = pb.GetServingStatusResponse()
-    with RecommenderClient(target, timeout=40) as client:
-        client.get_serving_status()
-        client.get_serving_status(timeout=400)
-    ids = [metadata["x-request-id"] for metadata in service.metadata]
-    assert len(set(ids)) == 2
-    default, longer = service.time_remaining
-    assert default == pytest.approx(40, abs=20)
-    assert longer == pytest.approx(400, abs=20)
-
-
-def test_a_call_can_be_given_less_time(client: RecommenderClient, service: Any) -> None:
-    """The limit of one call holds instead of the client's; the error is a TimeoutError too."""
-
-    def wait_for_the_end(request: Any, context: grpc.ServicerContext) -> pb.GetMovieResponse:
-        ended = threading.Event()
-        context.add_callback(ended.set)
-        ended.wait(30)
-        return pb.GetMovieResponse()
-
-    service.answers["GetMovie"] = wait_for_the_end
-    with pytest.raises(TimeoutError) as raised:
-        client.get_movie("1", timeout=0.05)
-    assert isinstance(raised.value, package.DeadlineExceededError)

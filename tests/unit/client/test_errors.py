@@ -142,6 +142,7 @@ def test_details_are_read(client: RecommenderClient, service: Any) -> None:
     error = raised.value
     assert error.field_violations == (FieldViolation("page_size", "allowed 1..100"),)
     assert error.reason == "PAGE_SIZE_OUT_OF_RANGE"
+    assert error.metadata == {"request_id": "from-info"}
     assert error.retry_after_s == 1.5
 
 
@@ -223,10 +224,10 @@ def test_a_bug_of_the_server_is_a_server_error(client: RecommenderClient, servic
         client.get_user("42")
 
 
-def test_nobody_there_is_unavailable(unused_target: str) -> None:
+def test_nobody_there_is_unavailable(connect: Any, unused_target: str) -> None:
     """A port where nothing listens is UnavailableError."""
     with (
-        RecommenderClient(unused_target, timeout=30) as client,
+        connect(unused_target, timeout=30, max_attempts=2) as client,
         pytest.raises(UnavailableError),
     ):
         client.get_serving_status()
@@ -243,8 +244,9 @@ def test_a_closed_client_says_so(client: RecommenderClient, service: Any) -> Non
     assert service.requests == []
 
 
-def test_a_client_closed_by_another_thread_says_so(client: RecommenderClient) -> None:
+def test_a_client_closed_by_another_thread_says_so(target: str) -> None:
     """A call that finds its channel closed is a ClientClosedError, not grpc's ValueError."""
+    client = RecommenderClient(target)
     rpc = client._stub.GetUser
 
     def closed_meanwhile(*args: Any, **options: Any) -> Any:

@@ -46,7 +46,7 @@ def test_hot_user_gets_the_models_order_without_seen_movies(
 def test_hot_user_costs_one_predict(
     stub: RecommenderServiceStub, model_server: FakeModelServer
 ) -> None:
-    """RecommendUser sends one Predict, pinned, asking for three outputs, padded as agreed."""
+    """RecommendUser sends one Predict, pinned, asking for what it needs, padded as agreed."""
     stub.RecommendUser(
         pb.RecommendUserRequest(
             user_id="hot",
@@ -59,7 +59,13 @@ def test_hot_user_costs_one_predict(
 
     (call,) = model_server.calls
     assert (call.servable, call.signature, call.version) == ("recommend", "serving_default", 1)
-    assert set(call.output_filter) == {"movie_ids", "scores", "ratings"}
+    assert set(call.output_filter) == {
+        "movie_ids",
+        "scores",
+        "ratings",
+        "reason_ids",
+        "reason_drops",
+    }
     assert call.inputs["user_id"] == [["hot"]]
     # m1 moves to the newest end with the request's rating; width 16 holds 3 and the neutral one.
     assert call.inputs["history_ids"] == [[""] * 13 + ["m2", "m3", "m1"]]
@@ -179,7 +185,7 @@ def test_profile_picks_the_narrowest_segment(
 
 
 def test_warm_user_does_not_see_the_requests_history_again(stub: RecommenderServiceStub) -> None:
-    """History in the request makes a stranger WARM, and is left out of the popular list."""
+    """History in the request makes a stranger WARM, goes to the models, and is not listed again."""
     response = stub.RecommendUser(
         pb.RecommendUserRequest(
             user_id="stranger",
@@ -191,7 +197,8 @@ def test_warm_user_does_not_see_the_requests_history_again(stub: RecommenderServ
         timeout=10,
     )
 
-    assert ids(response) == ["m2", "m4", "m5"]
+    assert ids(response) == ["m5", "m4", "m2"]
+    assert {entry.source for entry in response.recommendations} == {pb.SOURCE_RETRIEVAL}
     assert response.user_state == pb.USER_STATE_WARM
     assert list(response.answer.unknown_movie_ids) == ["y", "x"]
 

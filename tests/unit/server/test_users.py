@@ -37,7 +37,8 @@ class FakeStore:
 @pytest.fixture
 def release(tmp_path: Path) -> ActiveRelease:
     manifest = write_release(tmp_path, 4, World(max_history=3))
-    return ActiveRelease(Version(4), manifest, read_catalogue(tmp_path / "features" / "4", GENRES))
+    catalogue = read_catalogue(tmp_path / "features" / "4", GENRES)
+    return ActiveRelease(Version(4), manifest, catalogue, catalogue)
 
 
 def test_the_request_wins_and_moves_to_the_newest_end() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import grpc
 import pytest
@@ -12,15 +13,52 @@ from grpc_status import rpc_status
 
 from protos.recommender.v1 import recommender_pb2 as pb
 from protos.recommender.v1.recommender_pb2_grpc import RecommenderServiceStub
+from server.app import gateway
+from server.settings import Settings
+from tests.fake_model_server import FakeModelServer, world_models
+from tests.releases import activate, write_release
 
 Recommend = pb.RecommendUserRequest
 Rate = pb.PredictRatingRequest
 Similar = pb.SimilarMoviesRequest
+Popular = pb.PopularMoviesRequest
+Search = pb.SearchMoviesRequest
+Record = pb.RecordRatingsRequest
+Add = pb.AddMoviesRequest
 NewMovie = pb.SimilarMoviesRequest.NewMovie
+
+
+@pytest.fixture(scope="module")
+def stub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RecommenderServiceStub]:
+    """One gateway for all of them: a refused request changes nothing."""
+    folder = tmp_path_factory.mktemp("gateway")
+    write_release(folder / "models", 1)
+    activate(folder / "models", 1)
+    with FakeModelServer(world_models()) as models:
+        settings = Settings(
+            port=0,
+            models_dir=folder / "models",
+            model_server=models.target,
+            store_path=folder / "store.sqlite3",
+            shutdown_grace_s=0,
+        )
+        with gateway(settings) as running, grpc.insecure_channel(running.target) as channel:
+            yield RecommenderServiceStub(channel)
 
 
 def rated(movie_id: str = "m1", rating: float = 3, **more: object) -> pb.RatedMovie:
     return pb.RatedMovie(movie_id=movie_id, rating=rating, **more)
+
+
+def event(**fields: object) -> pb.RecordRatingsRequest.RatingEvent:
+    known = {"user_id": "u", "movie_id": "m1"}
+    if "remove" not in fields:
+        known["rating"] = 3
+    return Record.RatingEvent(**{**known, **fields})
+
+
+def added(**fields: object) -> pb.AddMoviesRequest.AddedMovie:
+    return Add.AddedMovie(**{"movie_id": "new", "title": "New", **fields})
 
 
 LONG = "x" * 257
@@ -117,6 +155,47 @@ REFUSED = [
     (pb.GetUserRequest(user_id=LONG), "user_id", "0..256 bytes"),
     (pb.GetMovieRequest(), "movie_id", "1..256 bytes"),
     (pb.GetMovieRequest(movie_id="a\rb"), "movie_id", "control characters"),
+    (Popular(list=9), "list", "0..4"),
+    (Popular(min_rating_count=-1), "min_rating_count", "0..9223372036854775807"),
+    (Popular(min_mean_rating=5.5), "min_mean_rating", "0..5"),
+    (Popular(min_mean_rating=math.nan), "min_mean_rating", "0..5"),
+    (Popular(page_size=101), "page_size", "0..100"),
+    (
+        Popular(filter=pb.MovieFilter(genres_any=["Polka"])),
+        "filter.genres_any[0]",
+        "Action, Comedy, Drama",
+    ),
+    (Record(), "ratings", "1..1000"),
+    (Record(ratings=[event()] * 1001), "ratings", "1..1000"),
+    (Record(ratings=[event()], request_id=LONG), "request_id", "0..256 bytes"),
+    (Record(ratings=[event(user_id="")]), "ratings[0].user_id", "1..256 bytes"),
+    (Record(ratings=[event(), event(movie_id="")]), "ratings[1].movie_id", "1..256 bytes"),
+    (Record(ratings=[event(rating=5.5)]), "ratings[0].rating", "1..5"),
+    (Record(ratings=[event(rating=math.nan)]), "ratings[0].rating", "1..5"),
+    (Record(ratings=[event(remove=False)]), "ratings[0]", "a rating or remove = true"),
+    (
+        Record(ratings=[Record.RatingEvent(user_id="u", movie_id="m1")]),
+        "ratings[0]",
+        "a rating or remove = true",
+    ),
+    (
+        Record(ratings=[event(rated_at=timestamp_pb2.Timestamp(seconds=2**60))]),
+        "ratings[0].rated_at.seconds",
+        "allowed -62135596800..253402300799",
+    ),
+    (Add(), "movies", "1..1000"),
+    (Add(movies=[added(movie_id=str(n)) for n in range(1001)]), "movies", "1..1000"),
+    (Add(movies=[added()], request_id=LONG), "request_id", "0..256 bytes"),
+    (Add(movies=[added(movie_id="")]), "movies[0].movie_id", "1..256 bytes"),
+    (Add(movies=[added(), added()]), "movies[1].movie_id", "each movie once"),
+    (Add(movies=[added(title="")]), "movies[0].title", "1..1024 bytes"),
+    (Add(movies=[added(year=-1)]), "movies[0].year", "0..9999"),
+    (Add(movies=[added(genres=["Polka"])]), "movies[0].genres[0]", "Action, Comedy, Drama"),
+    (Add(movies=[added(tags=["t"] * 101)]), "movies[0].tags", "0..100"),
+    (Search(), "query", "1..200"),
+    (Search(query="x" * 201), "query", "1..200"),
+    (Search(query="a\0"), "query", "control characters"),
+    (Search(query="x", page_size=-1), "page_size", "0..100"),
 ]
 
 ACCEPTED = [
@@ -128,6 +207,8 @@ ACCEPTED = [
     Recommend(user_id="Zoë 日本", profile=pb.Profile(favorite_genres=["Drama"] * 1000)),
     Similar(movie_id="m1", page_size=100),
     Similar(new_movie=NewMovie(genres=["Drama"])),
+    Popular(min_rating_count=2**63 - 1, min_mean_rating=5, page_size=100),
+    Search(query="é" * 200, page_size=100),
 ]
 
 

@@ -1,0 +1,232 @@
+"""AddMovies over a real channel: the movie is found, rated and recommended by the next calls.
+
+The fake content model places a movie of year y at retrieval y / 1000 and rates it 3 + its tags;
+score_stats leave retrieval scores as they are, so that "new" of 9500 scores 9.5: behind m10.
+"""
+
+from __future__ import annotations
+
+import grpc
+import pytest
+
+from protos.recommender.v1 import recommender_pb2 as pb
+from protos.recommender.v1.recommender_pb2_grpc import RecommenderServiceStub
+from server.app import gateway
+from server.settings import Settings
+from tests.fake_model_server import FakeModelServer
+from tests.fault.waiting import eventually
+from tests.releases import World, WorldMovie, activate, write_release
+
+Added = pb.AddMoviesRequest.AddedMovie
+NEW = Added(movie_id="new", title="Brave New Film", year=9500, genres=["Drama"], tags=["a"])
+
+
+def add(stub: RecommenderServiceStub, *movies: Added, request_id: str = "") -> int:
+    request = pb.AddMoviesRequest(movies=movies, request_id=request_id)
+    return stub.AddMovies(request, timeout=10).added
+
+
+def listed(stub: RecommenderServiceStub, **fields: object) -> list[tuple[str, float, int]]:
+    request = pb.RecommendUserRequest(**{"user_id": "hot", "page_size": 100, **fields})
+    response = stub.RecommendUser(request, timeout=10)
+    return [(e.movie.movie_id, e.score, e.source) for e in response.recommendations]
+
+
+def test_an_added_movie_is_found_and_told(stub: RecommenderServiceStub) -> None:
+    """GetMovie, SearchMovies and PopularMovies have it at once, without ratings."""
+    assert add(stub, NEW) == 1
+
+    movie = stub.GetMovie(pb.GetMovieRequest(movie_id="new"), timeout=10).movie
+    found = stub.SearchMovies(pb.SearchMoviesRequest(query="brav new film"), timeout=10).movies
+    popular = stub.PopularMovies(pb.PopularMoviesRequest(page_size=100), timeout=10).movies
+    status = stub.GetServingStatus(pb.GetServingStatusRequest(), timeout=10)
+
+    assert movie == pb.Movie(movie_id="new", title="Brave New Film", year=9500, genres=["Drama"])
+    assert found[0].movie == movie
+    assert popular[-1].movie == movie
+    assert status.counts.movies == 13
+
+
+def test_an_added_movie_takes_its_place_in_the_list(
+    stub: RecommenderServiceStub, model_server: FakeModelServer
+) -> None:
+    """Scored by its vectors against the user's, in one Predict; rated 3 + 1; source CONTENT."""
+    add(stub, NEW)
+    model_server.calls.clear()
+    response = stub.RecommendUser(pb.RecommendUserRequest(user_id="hot", page_size=100), timeout=10)
+
+    entries = response.recommendations
+    assert [e.movie.movie_id for e in entries][:5] == ["m12", "m11", "m10", "new", "m9"]
+    assert entries[3].score == pytest.approx(9.5, abs=1e-4)
+    assert entries[3].predicted_rating == pytest.approx(4)
+    assert entries[3].source == pb.SOURCE_CONTENT
+    assert len(entries) == 10
+    assert model_server.called() == [("recommend", "serving_default")]
+
+
+def test_exclusions_and_filters_hold_for_added_movies(stub: RecommenderServiceStub) -> None:
+    """Excluded, of another genre or year, or rated by the user: it is not listed."""
+    add(stub, NEW)
+    assert "new" in [i for i, *_ in listed(stub)]
+
+    for fields in (
+        {"exclude_movie_ids": ["new"]},
+        {"filter": pb.MovieFilter(genres_none=["Drama"])},
+        {"filter": pb.MovieFilter(max_year=2000)},
+        {"history": [pb.RatedMovie(movie_id="new", rating=3)]},
+    ):
+        assert "new" not in [i for i, *_ in listed(stub, **fields)]
+
+
+def test_added_movies_are_ranked_by_predicted_rating_as_well(stub: RecommenderServiceStub) -> None:
+    """With two tags it is rated 5: behind m10, which the graph lists with the same rating."""
+    add(stub, Added(movie_id="new", title="N", year=1, tags=["a", "b"]))
+
+    by_rating = listed(stub, order_by=pb.RecommendUserRequest.ORDER_BY_PREDICTED_RATING)
+
+    # m12 6, m11 5.5, m10 5, new 5, m9 4.5.
+    assert [i for i, *_ in by_rating][:5] == ["m12", "m11", "m10", "new", "m9"]
+
+
+def test_an_added_movie_is_rated(
+    stub: RecommenderServiceStub, model_server: FakeModelServer
+) -> None:
+    """PredictRating tells trained and added movies apart by their source, in the order asked."""
+    add(stub, NEW)
+
+    response = stub.PredictRating(
+        pb.PredictRatingRequest(user_id="hot", movie_ids=["new", "m8", "zz", "new"]), timeout=10
+    )
+
+    assert [(r.movie_id, r.rating, r.source) for r in response.ratings] == [
+        ("new", 4.0, pb.SOURCE_CONTENT),
+        ("m8", 4.0, pb.SOURCE_RETRIEVAL),
+        ("new", 4.0, pb.SOURCE_CONTENT),
+    ]
+    assert list(response.answer.unknown_movie_ids) == ["zz"]
+
+
+def test_movies_like_an_added_one(
+    stub: RecommenderServiceStub, model_server: FakeModelServer
+) -> None:
+    """SimilarMovies of an added movie asks the content model with all that is said of it."""
+    add(stub, NEW)
+    model_server.calls.clear()
+    response = stub.SimilarMovies(pb.SimilarMoviesRequest(movie_id="new", page_size=2), timeout=10)
+
+    assert [s.movie.movie_id for s in response.similar] == ["m12", "m11"]
+    assert model_server.called() == [("content", "similar"), ("content", "embed_movie")]
+    call = model_server.calls[0]
+    assert call.inputs["title"] == [["Brave New Film"]]
+    assert call.inputs["tags"][0][-1] == "a"
+
+
+def test_added_movies_are_similar_by_content_alone(stub: RecommenderServiceStub) -> None:
+    """Placed at (y / 1000, 9): the cosine of years 0 and 9000 is 1 / sqrt 2, behind m1's 1.
+
+    They are listed for a movie that nobody trained on and in mode CONTENT, within the filter.
+    """
+    add(stub, Added(movie_id="same", title="S", genres=["Drama"]))
+    add(stub, Added(movie_id="far", title="F", year=9000))
+    new = pb.SimilarMoviesRequest.NewMovie(title="X")
+
+    def similar(**fields: object) -> list[tuple[str, float]]:
+        request = pb.SimilarMoviesRequest(page_size=100, **fields)
+        found = stub.SimilarMovies(request, timeout=10).similar
+        return [(s.movie.movie_id, round(s.score, 4)) for s in found]
+
+    assert similar(new_movie=new)[-3:] == [("m1", 1), ("same", 1), ("far", 0.7071)]
+    assert similar(new_movie=new, filter=pb.MovieFilter(genres_any=["Drama"]))[-1][0] == "same"
+    assert "far" not in dict(similar(movie_id="far"))
+    assert "same" in dict(similar(movie_id="far"))
+    assert "same" in dict(similar(movie_id="m12", mode=pb.SimilarMoviesRequest.MODE_CONTENT))
+    assert "same" not in dict(similar(movie_id="m12"))
+
+
+def test_an_added_movie_can_be_rated_by_users(stub: RecommenderServiceStub) -> None:
+    """RecordRatings knows it; a rated one is seen and leaves the list."""
+    add(stub, NEW)
+    event = pb.RecordRatingsRequest.RatingEvent(user_id="hot", movie_id="new", rating=5)
+
+    answer = stub.RecordRatings(pb.RecordRatingsRequest(ratings=[event]), timeout=10)
+
+    assert answer.recorded == 1
+    assert "new" not in [i for i, *_ in listed(stub)]
+
+
+def test_the_same_movie_again_is_no_news(stub: RecommenderServiceStub) -> None:
+    """The same content counts 0, a retry with its request id what it counted; m1 is there too."""
+    assert add(stub, NEW, request_id="r") == 1
+    assert add(stub, NEW, request_id="r") == 1
+    assert add(stub, NEW, Added(movie_id="new 2", title="Two")) == 1
+    assert add(stub, Added(movie_id="m1", title="Movie 1", year=1990, genres=["Comedy"])) == 0
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        Added(movie_id="new", title="Another", year=9500, genres=["Drama"], tags=["a"]),
+        Added(movie_id="new", title="Brave New Film", year=9500, genres=["Drama"], tags=["b"]),
+        Added(movie_id="m1", title="Movie 2", year=1990, genres=["Comedy"]),
+    ],
+    ids=["title", "tags", "trained movie"],
+)
+def test_another_movie_under_a_known_id_is_refused(
+    stub: RecommenderServiceStub, other: Added
+) -> None:
+    """ALREADY_EXISTS, and nothing of the request is added."""
+    add(stub, NEW)
+
+    with pytest.raises(grpc.RpcError) as caught:
+        add(stub, Added(movie_id="innocent", title="X"), other)
+    with pytest.raises(grpc.RpcError) as missing:
+        stub.GetMovie(pb.GetMovieRequest(movie_id="innocent"), timeout=10)
+
+    assert caught.value.code() is grpc.StatusCode.ALREADY_EXISTS
+    assert missing.value.code() is grpc.StatusCode.NOT_FOUND
+
+
+def test_added_movies_survive_restarts_and_switches(
+    settings: Settings, model_server: FakeModelServer
+) -> None:
+    """A later release scores them by its own models; one that was trained on a movie owns it."""
+    with gateway(settings) as running, grpc.insecure_channel(running.target) as channel:
+        add(RecommenderServiceStub(channel), NEW, Added(movie_id="m13", title="M", year=500))
+    with gateway(settings) as running, grpc.insecure_channel(running.target) as channel:
+        stub = RecommenderServiceStub(channel)
+        assert [i for i, *_ in listed(stub)][3] == "new"
+        trained = WorldMovie("m13", "M trained", 500, ("Comedy",))
+        write_release(settings.models_dir, 2, World(movies=(*World().movies, trained)))
+        model_server.load(2)
+        activate(settings.models_dir, 2)
+        request = pb.GetMovieRequest(movie_id="m13")
+        eventually(lambda: stub.GetMovie(request, timeout=10).movie.title == "M trained")
+
+        # The fake models of release 1's world do not list m13; "new" keeps its place.
+        assert [i for i, *_ in listed(stub)][3] == "new"
+
+
+def test_without_a_model_server_a_movie_waits_for_its_vectors(
+    stub: RecommenderServiceStub, model_server: FakeModelServer
+) -> None:
+    """Added and found at once, rated by the mean of all; placed when the server is back."""
+    model_server.stop()
+    assert add(stub, NEW) == 1
+    assert stub.GetMovie(pb.GetMovieRequest(movie_id="new"), timeout=10).movie.title
+
+    model_server.start()
+    eventually(lambda: [i for i, *_ in listed(stub)][3:4] == ["new"])
+
+
+def test_a_thousand_movies_at_once(
+    stub: RecommenderServiceStub, model_server: FakeModelServer
+) -> None:
+    """The largest request is embedded in batches of 64 at most."""
+    movies = [Added(movie_id=f"n{n}", title=f"N {n}", tags=["t"] * (n % 20)) for n in range(1000)]
+
+    assert add(stub, *movies) == 1000
+
+    sizes = [len(call.inputs["year"][0]) for call in model_server.calls]
+    assert sum(sizes) == 1000
+    assert max(sizes) == 64
+    assert len(listed(stub)) == 100
