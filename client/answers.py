@@ -229,7 +229,7 @@ class Releases:
     active: int = 0
     """What the gateway answers from."""
     why_not_switched: str = ""
-    """Empty when stable is active."""
+    """Empty when stable is active and a candidate, where there is one, answers its share."""
     candidate_share: float = 0.0
     """Share of users that the candidate answers, 0..1."""
 

@@ -67,7 +67,7 @@ def _final_scores(
 def _standardised(
     values: NDArray[np.float32], mean: float, deviation: float
 ) -> NDArray[np.float32]:
-    """A deviation of 0 says that the candidates were equal: then everything is."""
+    """Without a deviation the candidates say nothing: then the added movies have their own."""
     if deviation == 0:
-        return np.zeros_like(values)
+        mean, deviation = float(values.mean()), float(values.std())
     return (values - np.float32(mean)) / np.float32(deviation + _EPSILON)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import grpc
 from grpc_reflection.v1alpha import reflection  # type: ignore[import-untyped] # no stubs
@@ -24,7 +24,6 @@ from server.follower import ReleaseFollower
 from server.health import SERVICE_NAME, Health
 from server.interceptors import CallInterceptor
 from server.logs import fields
-from server.metrics import Metrics, metrics_endpoint
 from server.paging import PageTokens
 from server.prediction import PredictionClient
 from server.releases import Releases
@@ -32,6 +31,9 @@ from server.servables import ServableModels
 from server.service import Parts, RecommenderServicer
 from server.settings import Settings
 from serving.contract import ModelsDir
+
+if TYPE_CHECKING:
+    from server.metrics import Metrics
 
 BATCH_THREADS: Final = 8
 """Requests of all batches that are answered side by side: the model server merges them."""
@@ -129,12 +131,12 @@ def gateway(settings: Settings) -> Iterator[Gateway]:
             batch_pool=batch_pool,
         )
         servicer = RecommenderServicer(parts)
-        metrics = Metrics()
         workers = CountingPool(settings.workers, thread_name_prefix="rpc")
         admission = stack.enter_context(Admission(workers, settings.max_concurrent_rpcs))
-        metrics.watch(releases, lambda: workers.in_flight, lambda: prediction.breaker.is_open)
+        metrics, metrics_port = stack.enter_context(_metrics_endpoint(settings))
+        if metrics is not None:
+            metrics.watch(releases, lambda: workers.in_flight, lambda: prediction.breaker.is_open)
         interceptor = CallInterceptor(metrics, admission)
-        metrics_port = stack.enter_context(_metrics_endpoint(settings, metrics))
         port = stack.enter_context(_listening(settings, servicer, health, workers, interceptor))
         follower = ReleaseFollower(
             ModelsDir(settings.models_dir),
@@ -170,18 +172,25 @@ def _page_tokens(settings: Settings, store: FeatureStore) -> PageTokens:
 
 
 @contextmanager
-def _metrics_endpoint(settings: Settings, metrics: Metrics) -> Iterator[int | None]:
+def _metrics_endpoint(settings: Settings) -> Iterator[tuple[Metrics | None, int | None]]:
+    """What counts calls and the port where the counts are; None where nobody wants them."""
+    if settings.metrics_port is None:
+        yield None, None
+        return
+    # Who wants no metrics does not wait for prometheus-client.
+    from server.metrics import Metrics, metrics_endpoint  # noqa: PLC0415
+
+    metrics = Metrics()
     with ExitStack() as stack:
         try:
             port = stack.enter_context(
                 metrics_endpoint(metrics, settings.host, settings.metrics_port)
             )
         except OSError as error:
-            address = _address(settings.host, settings.metrics_port or 0)
+            address = _address(settings.host, settings.metrics_port)
             raise StartupError(f"cannot serve metrics on {address}: {error}") from error
-        if port is not None:
-            _log.info("metrics", extra=fields(port=port))
-        yield port
+        _log.info("metrics", extra=fields(port=port))
+        yield metrics, port
 
 
 @contextmanager

@@ -7,7 +7,7 @@ import time
 import uuid
 from collections.abc import Callable
 from contextvars import ContextVar
-from typing import Any, Final, NoReturn, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeAlias
 
 import grpc
 from google.protobuf.message import DecodeError
@@ -27,8 +27,10 @@ from server.errors import (
 )
 from server.health import SERVICE_NAME
 from server.logs import fields
-from server.metrics import Metrics
 from server.responses import describe
+
+if TYPE_CHECKING:
+    from server.metrics import Metrics
 
 REQUEST_ID_KEY: Final = "x-request-id"
 _MAX_REQUEST_ID = 128
@@ -46,11 +48,11 @@ class CallInterceptor(grpc.ServerInterceptor):
     """Wraps the unary calls of our own service; health and reflection pass untouched.
 
     Args:
-      metrics: counts every call.
+      metrics: counts every call; None = nobody counts.
       admission: says which calls are one too many; None = none is.
     """
 
-    def __init__(self, metrics: Metrics, admission: Admission | None = None) -> None:
+    def __init__(self, metrics: Metrics | None, admission: Admission | None = None) -> None:
         self._metrics = metrics
         self._admission = admission
 
@@ -75,6 +77,10 @@ class CallInterceptor(grpc.ServerInterceptor):
             response_serializer=handler.response_serializer,
         )
 
+    def _count(self, method: str, code: str, seconds: float, response: Any = None) -> None:
+        if self._metrics is not None:
+            self._metrics.observe(method, code, seconds, response)
+
     def _surrounded(
         self, behavior: _Behavior, parse: Callable[[bytes], Any] | None, method: str
     ) -> _Behavior:
@@ -89,11 +95,11 @@ class CallInterceptor(grpc.ServerInterceptor):
                 error = visible(error)
                 status = status_of(error, request_id)
                 code = code_pb2.Code.Name(status.code)
-                self._metrics.observe(method, code, time.perf_counter() - started)
+                self._count(method, code, time.perf_counter() - started)
                 _log_refusal(error, method, request_id, started, code)
                 context.abort_with_status(_WithRequestId(status, request_id))
             else:
-                self._metrics.observe(method, "OK", time.perf_counter() - started, response)
+                self._count(method, "OK", time.perf_counter() - started, response)
                 _log_call(logging.INFO, method, request_id, started, "OK", **describe(response))
                 return response
 

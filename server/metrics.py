@@ -75,6 +75,11 @@ class Metrics:
             lambda: bool(releases.wanted.why_not_switched),
         )
         self._gauge(
+            "recserve_candidate_release",
+            "Version that answers a share of the users; 0 = none.",
+            lambda: releases.candidate.release.version if releases.candidate else 0,
+        )
+        self._gauge(
             "recserve_added_movies",
             "Movies added since the active release was trained.",
             lambda: len(releases.active.added) if releases.active else 0,
@@ -91,15 +96,12 @@ class Metrics:
 
 
 @contextmanager
-def metrics_endpoint(metrics: Metrics, host: str, port: int | None) -> Iterator[int | None]:
-    """Serves the metrics over HTTP within the block; yields the port, None if there is none.
+def metrics_endpoint(metrics: Metrics, host: str, port: int) -> Iterator[int]:
+    """Serves the metrics over HTTP within the block; yields the port.
 
     Raises:
       OSError: the address cannot be listened on.
     """
-    if port is None:
-        yield None
-        return
     server, thread = start_http_server(port, addr=host, registry=metrics.registry)
     try:
         yield server.server_port

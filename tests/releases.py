@@ -132,11 +132,13 @@ def write_release(
     return manifest
 
 
-def activate(models_dir: Path, stable: int, candidate: int | None = None) -> None:
+def activate(
+    models_dir: Path, stable: int, candidate: int | None = None, share: float = 0.0
+) -> None:
     """Replaces releases/active.json, whole, as a publish does."""
     models = ModelsDir(models_dir)
     staged = models.releases / "active.json.new"
-    staged.write_text(Active(stable, candidate).to_json(), encoding="utf-8")
+    staged.write_text(Active(stable, candidate, share).to_json(), encoding="utf-8")
     staged.replace(models.active)
 
 

@@ -325,8 +325,10 @@ def _ingredients(
     )
     unrated = np.flatnonzero(alike.confidence == 0)
     if not isinstance(rating_towers, RatingNet):
-        placed = rows[unrated] @ maps.rating
-        rating_towers = rating_towers.with_items(unrated, placed[:, :-1], placed[:, -1])
+        # A model that reads genres and years knows more of such a movie than this map does.
+        blank = unrated[~rating_towers.item_vectors[unrated].any(axis=1)]
+        placed = rows[blank] @ maps.rating
+        rating_towers = rating_towers.with_items(blank, placed[:, :-1], placed[:, -1])
     # A rated movie may still be nobody's next movie: then retrieval knows nothing of it either.
     unknown = np.union1d(unrated, np.flatnonzero(~towers.item_vectors.any(axis=1)))
     towers = towers.with_items(unknown, rows[unknown] @ maps.retrieval)

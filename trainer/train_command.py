@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from serving.contract import ModelsDir
-from trainer.datasets import DataError, Dataset
+from trainer.datasets import DataError, Dataset, with_events
 from trainer.release_commands import TARGET_RECALL
 
 Report = Callable[[str], None]
@@ -32,6 +32,12 @@ def add_train_options(command: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="CSV or TSV with the columns user_id, movie_id, rating, timestamp and part (train, "
         "validation, test)",
+    )
+    command.add_argument(
+        "--events",
+        type=Path,
+        metavar="FILE.csv",
+        help="put the ratings that `python -m server export-events` wrote into the data set first",
     )
     command.add_argument(
         "--model",
@@ -79,6 +85,10 @@ def run_train(options: argparse.Namespace, load: Load, report: Report) -> int:
     if options.save_predictions and not options.save_predictions.parent.is_dir():
         raise DataError(f"--save-predictions: {options.save_predictions.parent} is no folder")
     dataset = load(options)
+    if options.events:
+        merged = with_events(dataset, options.events)
+        report(merged.sentence())
+        dataset = merged.dataset
     # TensorFlow takes seconds to import: not before the data is known to be good.
     from trainer import fit, pipeline
     from trainer.export.release import publish

@@ -17,6 +17,7 @@ from client import (
     InvalidRequestError,
     MovieFilter,
     NotFoundError,
+    Popular,
     RecommenderClient,
     SimilarityMode,
     Source,
@@ -115,13 +116,14 @@ def test_seen_movies_may_be_asked_for(client: RecommenderClient):
     assert seen & set(answer.movie_ids)
 
 
-def test_guest_gets_popular_movies(client: RecommenderClient):
-    """Nothing known is no error: a full page from the popular ladder."""
+def test_guest_gets_what_the_models_say_of_newcomers(client: RecommenderClient):
+    """Nothing known is no error: a full page by the models, which says that it is popular."""
     answer = client.recommend_user("", page_size=10)
 
     assert answer.user_state is UserState.COLD
     assert len(answer) == 10
-    assert {row.source for row in answer} == {Source.POPULAR}
+    assert {row.source for row in answer} == {Source.RETRIEVAL}
+    assert all(isinstance(row.reasons[0], Popular) for row in answer)
 
 
 def test_similar_movies_know_a_trilogy(client: RecommenderClient):

@@ -48,7 +48,7 @@ class Config:
     """First samples that are thrown away."""
     dim: int = 32
     """Columns of the served vectors."""
-    fold_in_bias: float = 16.0
+    fold_in_bias: float = 24.0
     """Pseudo-ratings that hold back a stranger's bias."""
     fold_in_ridge: float = 20.0
     """Penalty of a stranger's vector."""

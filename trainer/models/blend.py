@@ -31,7 +31,7 @@ class Config:
     """Of bayes_fm."""
     most_rows: int = 2_000_000
     """With more training ratings the sampler takes too long."""
-    fold_in_bias: float = 16.0
+    fold_in_bias: float = 24.0
     """Pseudo-ratings that hold back a stranger's bias."""
     fold_in_ridge: float = 1.0
     """Penalty of a stranger's vector."""

@@ -18,7 +18,7 @@ import numpy as np
 
 from trainer.features.index import Histories, Interactions
 from trainer.metrics import evaluate_topn
-from trainer.models import linear_sequence, linear_static, prefix
+from trainer.models import linear_sequence, linear_static, measured, prefix
 from trainer.models.interfaces import FittedRetrieval, TrainingData
 from trainer.models.liking import LikingConfig
 from trainer.models.towers import FloatArray, RetrievalTowers, side_by_side
@@ -46,6 +46,8 @@ MIXES: Final = (
 """Weights (prefix, long) that are tried."""
 NOISE: Final = 0.002
 """A gain in NDCG@10 that is no reason to change the mix from one row to the next."""
+MOST_USERS: Final = 2_000
+"""Users who decide on a row of the gate; more would take memory and change nothing."""
 FEWEST_USERS: Final = 20
 """So many must be measured for a row of the gate to be chosen; else the row before it holds."""
 
@@ -174,7 +176,8 @@ def _chosen_gate(
     data, config = towers.data, towers.config
     rng = np.random.default_rng(config.seed)
     active = np.flatnonzero(data.histories.lengths() > 0)
-    held_out = rng.permutation(active)[: round(config.held_out_share * len(active))]
+    n_held_out = min(round(config.held_out_share * len(active)), MOST_USERS)
+    held_out = rng.permutation(active)[:n_held_out]
     learnt = _Towers(data.with_rows(data.rows.where(~np.isin(data.rows.users, held_out))), config)
     beginnings = data.histories.of(np.sort(held_out))
     if validation is not None and not len(validation):
@@ -202,12 +205,12 @@ def _better_long(
     towers: _Towers, learnt: _Towers, beginnings: Histories, validation: Interactions | None
 ) -> Long:
     """The tower that ranks validation better; without, what follows the ladder's last rung."""
-    known = _pairs(towers.data.histories)
     found: dict[Long, float] = {}
     for name in get_args(Long):
         if validation is not None:
-            scores = towers.long(name).scores(towers.data.histories)
-            found[name] = _ndcg(scores, known, (validation.users, validation.movies))
+            found[name] = measured.top_n(towers.long(name).scores, towers.data, validation)[
+                "ndcg@10"
+            ]
         else:
             shown = beginnings.first(LADDER[-1])
             found[name] = _mean(_later_ndcg(learnt.long(name).scores(shown), beginnings))
@@ -248,6 +251,7 @@ def _put_validated(rows: _Rows, towers: _Towers, validation: Interactions, long:
         users = np.flatnonzero((lengths >= low) & (lengths < high) & asked)
         if len(users) < FEWEST_USERS:
             continue
+        users = np.sort(np.random.default_rng(towers.config.seed).permutation(users)[:MOST_USERS])
         histories = data.histories.of(users)
         scores = towers.short.scores(histories), towers.long(long).scores(histories)
         position = np.full(data.n_users, -1)

@@ -61,7 +61,7 @@ class Config:
     prior_weight: float = 3.0
     start_deviation: float = 0.05
     precisions: Precisions = field(default_factory=Precisions)
-    fold_in_bias: float = 16.0
+    fold_in_bias: float = 24.0
     """Pseudo-ratings that hold back a stranger's bias."""
     fold_in_ridge: float = 20.0
     """Penalty of a stranger's vector, for one member of the ensemble."""

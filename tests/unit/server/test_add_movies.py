@@ -13,7 +13,7 @@ from protos.recommender.v1 import recommender_pb2 as pb
 from protos.recommender.v1.recommender_pb2_grpc import RecommenderServiceStub
 from server.app import gateway
 from server.settings import Settings
-from tests.fake_model_server import FakeModelServer
+from tests.fake_model_server import FakeModelServer, floats
 from tests.fault.waiting import eventually
 from tests.releases import World, WorldMovie, activate, write_release
 
@@ -62,6 +62,33 @@ def test_an_added_movie_takes_its_place_in_the_list(
     assert entries[3].source == pb.SOURCE_CONTENT
     assert len(entries) == 10
     assert model_server.called() == [("recommend", "serving_default")]
+
+
+def test_added_movies_have_an_order_where_everything_else_is_excluded(
+    stub: RecommenderServiceStub, model_server: FakeModelServer
+) -> None:
+    """Without candidates there is nothing to standardise by: their own spread orders them."""
+    full = model_server.functions["recommend", "serving_default"]
+
+    def nothing_spread(inputs, version):  # type: ignore[no-untyped-def]
+        return {**full(inputs, version), "score_stats": floats([0.0, 0.0, 0.0, 0.0])}
+
+    model_server.functions["recommend", "serving_default"] = nothing_spread
+    add(
+        stub,
+        Added(movie_id="low", title="Low", year=2000),
+        Added(movie_id="high", title="High", year=9000),
+        Added(movie_id="middle", title="Middle", year=4000),
+    )
+
+    found = listed(stub, exclude_movie_ids=[f"m{n}" for n in range(1, 13)])
+
+    # 2, 9 and 4 have the mean 5 and the variance (9 + 16 + 1) / 3.
+    deviation = (26 / 3) ** 0.5
+    assert [movie_id for movie_id, *_ in found] == ["high", "middle", "low"]
+    assert [score for _, score, _ in found] == pytest.approx(
+        [4 / deviation, -1 / deviation, -3 / deviation], abs=1e-4
+    )
 
 
 def test_exclusions_and_filters_hold_for_added_movies(stub: RecommenderServiceStub) -> None:

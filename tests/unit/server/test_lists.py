@@ -90,15 +90,17 @@ def test_movies_of_the_history_are_cited_with_their_drops(stub: RecommenderServi
 
 
 def test_favourite_genres_and_popularity_are_reasons(stub: RecommenderServiceStub) -> None:
-    """A popular movie says so, and which of the favourite genres it has."""
+    """To somebody without history a movie is popular, or has one of the favourite genres."""
     response = stub.RecommendUser(
-        Request(page_size=2, profile=pb.Profile(favorite_genres=["Drama"])), timeout=10
+        Request(page_size=3, profile=pb.Profile(favorite_genres=["Drama"])), timeout=10
     )
 
-    # m1 is a Comedy, m2 a Drama.
+    # m11 and m2 are Dramas: the order and the sources are those of test_profile_mix.
+    assert ids(response) == ["m11", "m12", "m2"]
     assert [why(e) for e in response.recommendations] == [
-        [("popular", True)],
         [("shared_genre", "Drama"), ("popular", True)],
+        [("popular", True)],
+        [("shared_genre", "Drama")],
     ]
 
 
@@ -118,14 +120,15 @@ def test_no_movie_is_cited_where_the_score_is_not_what_orders(stub: RecommenderS
 def test_diversity_mixes_genres_and_keeps_the_scores(stub: RecommenderServiceStub) -> None:
     """The same movies in another order, each with its own score; the best stays first."""
     wish = pb.MovieFilter(genres_none=["Comedy"])
-    plain = stub.RecommendUser(Request(page_size=12, filter=wish), timeout=10)
-    mixed = stub.RecommendUser(Request(page_size=12, filter=wish, diversity=1), timeout=10)
+    asked = {"page_size": 12, "filter": wish, "exclude_movie_ids": ["m11"]}
+    plain = stub.RecommendUser(Request(**asked), timeout=10)
+    mixed = stub.RecommendUser(Request(**asked, diversity=1), timeout=10)
 
-    assert ids(plain) == ["m2", "m3", "m5", "m6", "m8", "m9", "m11", "m12"]
+    assert ids(plain) == ["m12", "m9", "m8", "m6", "m5", "m3", "m2"]
     # m6 is Action and Drama, m3, m9 and m12 are Action, the others Drama; vectors there are none.
-    # Relevance aside a movie costs its genres' share of those before: m3 0 beside m2, then all
-    # cost a half and the first comes, then m9 a third, ...
-    assert ids(mixed) == ["m2", "m3", "m5", "m9", "m6", "m8", "m12", "m11"]
+    # Relevance aside a movie costs its genres' share of those before: m8 0 beside m12, then all
+    # cost a half and the first comes, then m5 a third, ...
+    assert ids(mixed) == ["m12", "m8", "m9", "m5", "m6", "m3", "m2"]
     assert sorted(ids(mixed)) == sorted(ids(plain))
     assert {e.movie.movie_id: e.score for e in mixed.recommendations} == {
         e.movie.movie_id: e.score for e in plain.recommendations

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import urllib.request
 from collections.abc import Iterator
 
@@ -14,6 +16,7 @@ from protos.recommender.v1.recommender_pb2_grpc import RecommenderServiceStub
 from server.app import Gateway, StartupError, gateway
 from server.settings import Settings
 from tests.fake_model_server import FakeModelServer
+from tests.fault.waiting import eventually
 
 
 @pytest.fixture
@@ -83,7 +86,8 @@ def test_the_state_is_shown(running: Gateway, stub: RecommenderServiceStub) -> N
     assert found["recserve_release_not_activated",] == 0
     assert found["recserve_added_movies",] == 1
     assert found["recserve_model_server_held_back",] == 0
-    assert found["recserve_rpcs_in_flight",] == 0
+    # A call counts until its thread is done with it, which is after its answer has come.
+    eventually(lambda: scraped(running)["recserve_rpcs_in_flight",] == 0)
 
 
 def test_two_gateways_do_not_mix_and_none_has_to_have_metrics(
@@ -99,3 +103,10 @@ def test_two_gateways_do_not_mix_and_none_has_to_have_metrics(
         gateway(settings.model_copy(update=taken)),
     ):
         pass
+
+
+def test_who_wants_no_metrics_does_not_import_their_library() -> None:
+    """The gateway's modules alone leave prometheus-client out."""
+    code = "import sys, server.app; sys.exit('prometheus_client' in sys.modules)"
+
+    assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0

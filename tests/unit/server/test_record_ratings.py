@@ -48,7 +48,7 @@ def test_the_next_call_uses_a_recorded_rating(
     after = stub.RecommendUser(pb.RecommendUserRequest(user_id="new", page_size=3), timeout=10)
 
     assert answer.recorded == 1
-    assert [e.movie.movie_id for e in before.recommendations] == ["m1", "m2", "m3"]
+    assert [e.movie.movie_id for e in before.recommendations] == ["m12", "m11", "m10"]
     assert [e.movie.movie_id for e in after.recommendations] == ["m11", "m10", "m9"]
     assert after.user_state == pb.USER_STATE_HOT
     sent = model_server.calls[-1].inputs

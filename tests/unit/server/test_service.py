@@ -149,19 +149,21 @@ def test_short_list_is_filled_from_popularity_below_its_scores(
     assert model_server.called() == [("recommend", "serving_default")]
 
 
-def test_guest_gets_popular_movies_rated_by_the_ranking_model(
+def test_guest_gets_what_the_models_say_of_nobody(
     stub: RecommenderServiceStub, model_server: FakeModelServer
 ) -> None:
-    """A guest is COLD: global popularity, source POPULAR, ratings from `rank`."""
+    """A guest is COLD and goes through `recommend` as well, with an empty history."""
     response = stub.RecommendUser(pb.RecommendUserRequest(page_size=3), timeout=10)
 
-    assert ids(response) == ["m1", "m2", "m3"]
-    # n / 2 clipped to 1..5.
-    assert [e.predicted_rating for e in response.recommendations] == [1.0, 1.0, 1.5]
-    assert {e.source for e in response.recommendations} == {pb.SOURCE_POPULAR}
+    assert ids(response) == ["m12", "m11", "m10"]
+    assert [e.score for e in response.recommendations] == [12, 11, 10]
+    assert [e.predicted_rating for e in response.recommendations] == [5, 5, 5]
+    assert {e.source for e in response.recommendations} == {pb.SOURCE_RETRIEVAL}
+    assert all(e.reasons[0].popular for e in response.recommendations)
     assert response.user_state == pb.USER_STATE_COLD
     assert not response.answer.degraded
-    assert model_server.called() == [("ranking", "rank")]
+    assert model_server.called() == [("recommend", "serving_default")]
+    assert model_server.calls[0].inputs["history_ids"] == [[""]]
 
 
 @pytest.mark.parametrize(
@@ -175,9 +177,10 @@ def test_guest_gets_popular_movies_rated_by_the_ranking_model(
     ],
 )
 def test_profile_picks_the_narrowest_segment(
-    stub: RecommenderServiceStub, profile: pb.Profile, first: str
+    stub: RecommenderServiceStub, model_server: FakeModelServer, profile: pb.Profile, first: str
 ) -> None:
     """The segments are everybody, F, and M from 45 on; the latter two rank m12 first."""
+    model_server.stop()
     response = stub.RecommendUser(pb.RecommendUserRequest(profile=profile), timeout=10)
 
     assert ids(response)[0] == first

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from server.domain import MovieFilter, Profile, StoredUser
@@ -40,6 +40,8 @@ MANY_GENRES = tuple(f"g{n}" for n in range(70))
 GENRE_SETS = st.lists(st.sampled_from(["g0", "g1", "g63", "g64", "g69"]), max_size=3, unique=True)
 
 
+# Each example writes files: a busy disk is no fault.
+@settings(deadline=None)
 @given(
     movies=st.lists(
         st.tuples(GENRE_SETS, st.sampled_from([0, 1990, 1995])), min_size=1, max_size=6

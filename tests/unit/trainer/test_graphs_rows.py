@@ -211,8 +211,9 @@ def test_similar_movies_by_a_description_are_those_of_its_vector(parts, servable
         "similar",
         {**described, **no_masks, "years": [list(YEAR_UNSET)]},
     )
-    maps, year = parts.content.similarity, 1 + 2 + 1 + (1994 - 1900) // 5
-    vector = maps[0] + maps[2] + maps[year] + maps[-1]
+    # Columns: 1, Action, Comedy, 29 year buckets (0 unknown), 140 years, "night".
+    maps, bucket, year = parts.content.similarity, 1 + 2 + 1 + (1994 - 1900) // 5, 1 + 2 + 29 + 94
+    vector = maps[0] + maps[2] + maps[bucket] + maps[year] + maps[-1]
     movies = parts.content_vectors
     cosines = movies @ vector / np.linalg.norm(movies, axis=1) / np.linalg.norm(vector)
     best = np.argsort(-cosines)[:K_MAX]
