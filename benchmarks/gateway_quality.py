@@ -3,8 +3,8 @@
 python benchmarks/gateway_quality.py --data-dir ml-latest-small.zip
 
 Trains and publishes a release on the split's training part, starts model server and gateway, and
-asks every user of the test part for ten movies through the client. The index's own figure is the
-same release's `retrieval` SavedModel: dot products alone, less the user's history. Results go to
+asks every user of the test part for ten movies through the client. The index's own figure is that
+of the same release's dot products alone, less the user's history. Results go to
 benchmarks/results/gateway_quality.json; the exit status is 1 when the gateway ranks worse.
 """
 
@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-import tensorflow as tf
 from rich.console import Console
 
 from client import RecommenderClient
@@ -29,7 +28,9 @@ from client.demo.stack import embedded_stack
 from serving.contract import FEATURES_PART, ModelsDir, read_active
 from trainer import metrics
 from trainer.datasets import Col, load_dataset
+from trainer.export.towers_file import read_towers
 from trainer.export.verify import stored_histories
+from trainer.features.index import Histories
 from trainer.split import make_split
 
 K: Final = 10
@@ -53,29 +54,21 @@ def figures(lists: Lists, relevant: Mapping[str, set[str]]) -> dict[str, float]:
 
 
 def of_index(models: ModelsDir, users: list[str]) -> Lists:
-    """The `retrieval` SavedModel's ranking for stored histories, without their movies."""
+    """The best movies by the dot products of stored histories, less the history."""
     active = read_active(models)
     if active is None:
         raise SystemExit(f"{models.root}: nothing is published")
-    version = active.stable
-    histories = stored_histories(models.part(FEATURES_PART, version))
-    # Kept in a variable: the signature alone does not keep the model alive.
-    loaded = tf.saved_model.load(str(models.part("retrieval", version)))
-    retrieval = loaded.signatures["serving_default"]
+    towers = read_towers(models.part("recommend", active.stable))
+    index = {movie_id: number for number, movie_id in enumerate(towers.movie_ids)}
+    histories = stored_histories(models.part(FEATURES_PART, active.stable))
     found = {}
     for user in users:
-        movies, ratings = histories[user]
-        answer = retrieval(
-            user_id=tf.constant([user]),
-            history_ids=tf.constant([["", *movies]]),
-            history_ratings=tf.constant([[0.0, *ratings]]),
-            profile=tf.constant([[""]]),
-        )
-        ranked = [movie.decode() for movie in answer["movie_ids"].numpy()[0]]
-        seen = set(movies)
-        found[user] = [movie for movie in ranked if movie and movie not in seen]
-        if len(found[user]) < K:
-            raise SystemExit(f"user {user}: the index's 200 movies leave fewer than {K} unseen")
+        movie_ids, ratings = histories[user]
+        movies = np.array([index[movie_id] for movie_id in movie_ids], np.int64)
+        history = Histories([movies], [np.array(ratings, np.float32)])
+        scores = towers.retrieval.scores(history)[0]
+        scores[movies] = -np.inf
+        found[user] = [towers.movie_ids[movie] for movie in np.argsort(-scores, kind="stable")[:K]]
     return found
 
 
