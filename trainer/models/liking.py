@@ -1,8 +1,8 @@
 """How served histories are signed: a dislike pushes away what is like it.
 
 Trained on interactions alone, MovieLens says that a movie rated 1 predicts its like as well as one
-rated 5: who rates a film watched it. A user means it otherwise. Signs cost nothing measurable on
-validation (docs/quality.md), so they are the default.
+rated 5: who rates a film watched it. A user means it otherwise. Signs cost nothing measurable in
+trials on validation (docs/quality.md), so they are the default.
 """
 
 from __future__ import annotations

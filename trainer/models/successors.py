@@ -2,7 +2,7 @@
 
 One row for each position of each user's sequence: z = weights exp(-age / tau) of the `window`
 movies up to it, y = weights exp(-(steps - 1) / future_tau) of the `future` movies after it;
-B = (Z'Z + l2 E)^-1 Z'Y. See docs/quality.md for the measurements.
+B = (Z'Z + l2 E)^-1 Z'Y.
 """
 
 from __future__ import annotations

@@ -49,6 +49,19 @@ def test_validation_says_whether_order_means_something(world, long):
     assert chosen.long == chosen.gate.long == long
 
 
+def test_what_training_did_not_see_has_a_tower_of_its_own():
+    """Beside linear_sequence rated movies are zero in the third tower, and only it is placed in."""
+    data, validation = ordered_world()
+
+    fitted = fit(data, CONFIG, validation)
+
+    third = fitted.towers.tower_of_column == 2
+    assert third.sum() > 0
+    assert not fitted.towers.item_vectors[:, third].any()
+    assert not fitted.placing[:, ~third].any()
+    assert fitted.placing[:, third].any(axis=1).all()
+
+
 def test_without_validation_users_who_are_held_out_whole_decide():
     """In a world of order they are asked for what follows their first twenty."""
     data, _ = ordered_world()
