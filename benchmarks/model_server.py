@@ -1,9 +1,10 @@
 """What the embedded model server costs: Predict at batch 1, merging, a version switch.
 
-    python benchmarks/model_server.py --models-dir serving/models [--rounds 5] [--seconds 2]
+    python -m benchmarks.model_server [--models-dir DIR] [--rounds 5] [--seconds 2]
 
-takes the newest version of `recommend` below --models-dir and writes benchmarks/results/
-model_server.json and model_server.md. In each round the variants of a figure take turns in short
+takes the newest version of `recommend` below --models-dir, by default of a synthetic release of
+10,000 movies, and writes benchmarks/results/model_server.json and model_server.md. The server has
+one core, callers over gRPC the other. In each round the variants of a figure take turns in short
 slices, and the median over the rounds is reported, so that a machine that is slow for a while is
 slow for all of them. Merged answers are first checked against single ones.
 """
@@ -23,6 +24,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -37,8 +39,10 @@ from tensorflow_serving.apis import (
     prediction_service_pb2_grpc,
 )
 
+from benchmarks.synthetic_release import synthetic_release
 from serving.batching.hints import read_merge_hints
 from serving.batching.queued import QueuedCalls
+from serving.contract import ModelsDir
 from serving.model_config import ModelConfig
 from serving.monitoring.series import Series
 from serving.prediction import Predictor
@@ -49,16 +53,20 @@ RESULTS = Path(__file__).parent / "results"
 IN_FLIGHT = 64
 SLICES = 4
 """Turns that each variant gets in a round."""
-OUTPUTS = ("movie_ids", "scores", "ratings")
+OUTPUTS = ("movie_ids", "scores", "ratings", "reason_ids", "reason_drops")
+"""What the gateway asks for."""
+PREDICT = "/tensorflow.serving.PredictionService/Predict"
+SERVER_CORE, CALLER_CORE = 1, 0
 RUNNING = re.compile(r"Running gRPC ModelServer at (\S+) \.\.\.")
 AVAILABLE, END = 30, 50
 SWITCH_DEADLINE_S = 120.0
 
 
-def recommend_requests(n: int, seed: int = 0) -> list[predict_pb2.PredictRequest]:
+def recommend_requests(folder: Path, n: int, seed: int = 0) -> list[predict_pb2.PredictRequest]:
     """Calls of one user each, with 16 rated movies, 64 excluded ones and no filter."""
     rng = np.random.default_rng(seed)
-    catalogue = [str(movie) for movie in range(1, 1683)]
+    with np.load(folder / "assets.extra" / "towers.npz") as towers:
+        catalogue, users = towers["movie_ids"], towers["user_ids"]
     requests = []
     for _ in range(n):
         request = predict_pb2.PredictRequest(output_filter=OUTPUTS)
@@ -66,7 +74,7 @@ def recommend_requests(n: int, seed: int = 0) -> list[predict_pb2.PredictRequest
         seen = rng.choice(catalogue, 64, replace=False).tolist()
         unset = np.iinfo(np.int64)
         inputs = {
-            "user_id": [str(rng.integers(1, 943))],
+            "user_id": [str(rng.choice(users))],
             "history_ids": [seen[:16]],
             "history_ratings": rng.integers(1, 6, (1, 16)).astype(np.float32),
             "profile": [["", "age:25"]],
@@ -83,8 +91,21 @@ def recommend_requests(n: int, seed: int = 0) -> list[predict_pb2.PredictRequest
     return requests
 
 
-def call_for(call: Callable[[int], object], n_threads: int, seconds: float) -> list[float]:
-    """Milliseconds of each call that ended within `seconds`, made by `n_threads` at a time."""
+@dataclass(slots=True)
+class Calls:
+    """What calls took, and how long it took to make them all."""
+
+    latencies: list[float] = field(default_factory=list)
+    """Milliseconds of each."""
+    seconds: float = 0.0
+
+    @property
+    def per_s(self) -> float:
+        return len(self.latencies) / self.seconds
+
+
+def call_for(call: Callable[[int], object], n_threads: int, seconds: float) -> Calls:
+    """Calls by `n_threads` at a time; what has begun within `seconds` is waited for and counted."""
     stop = threading.Event()
     latencies: list[list[float]] = [[] for _ in range(n_threads)]
 
@@ -100,29 +121,47 @@ def call_for(call: Callable[[int], object], n_threads: int, seconds: float) -> l
         threading.Thread(target=call_on_and_on, args=(own, first))
         for first, own in enumerate(latencies)
     ]
+    begin = time.perf_counter()
     for thread in threads:
         thread.start()
     stop.wait(seconds)
     stop.set()
     for thread in threads:
         thread.join()
-    return [latency for own in latencies for latency in own]
+    elapsed = time.perf_counter() - begin
+    return Calls([latency for own in latencies for latency in own], elapsed)
 
 
 def take_turns(
     variants: Mapping[str, Callable[[int], object]], n_threads: int, seconds: float
-) -> dict[str, list[float]]:
-    """Milliseconds of the calls of each variant, which share the time in turns."""
-    latencies: dict[str, list[float]] = {name: [] for name in variants}
+) -> dict[str, Calls]:
+    """The calls of each variant, which share the time in turns."""
+    calls = {name: Calls() for name in variants}
     for _ in range(SLICES):
         for name, call in variants.items():
-            latencies[name] += call_for(call, n_threads, seconds / SLICES)
-    return latencies
+            turn = call_for(call, n_threads, seconds / SLICES)
+            calls[name].latencies += turn.latencies
+            calls[name].seconds += turn.seconds
+    return calls
 
 
 def p(latencies: list[float], percent: float) -> float:
     """A percentile, in milliseconds."""
     return float(np.percentile(latencies, percent))
+
+
+@contextmanager
+def on_core(core: int) -> Iterator[None]:
+    """All threads of this process on one core, those that TensorFlow has started included."""
+    threads = [int(task.name) for task in Path("/proc/self/task").iterdir()]
+    before = os.sched_getaffinity(0)
+    for thread in threads:
+        os.sched_setaffinity(thread, {core})
+    try:
+        yield
+    finally:
+        for thread in threads:
+            os.sched_setaffinity(thread, before)
 
 
 @contextmanager
@@ -137,6 +176,8 @@ def server(base: Path) -> Iterator[grpc.Channel]:
         stderr=subprocess.DEVNULL,
         text=True,
     )
+    # Before TensorFlow starts threads: they stay where the process is. Callers have the other core.
+    os.sched_setaffinity(process.pid, {SERVER_CORE})
     try:
         started = RUNNING.search(process.stdout.readline() if process.stdout else "")
         if started is None:
@@ -155,9 +196,11 @@ def copy_version(source: Path, target: Path, *, merges: bool) -> None:
         (target / "assets.extra" / "recserve.json").unlink()
 
 
-def check_merged_answers(model: LoadedModel, predictor: Predictor, merged: QueuedCalls) -> None:
+def check_merged_answers(
+    folder: Path, model: LoadedModel, predictor: Predictor, merged: QueuedCalls
+) -> None:
     """Raises when a merged call answers anything else than a single one."""
-    requests = recommend_requests(IN_FLIGHT, seed=1)
+    requests = recommend_requests(folder, IN_FLIGHT, seed=1)
     alone = [predictor.predict(request) for request in requests]
     model.runner = merged
     together: dict[int, predict_pb2.PredictResponse] = {}
@@ -171,16 +214,23 @@ def check_merged_answers(model: LoadedModel, predictor: Predictor, merged: Queue
         thread.join()
     model.runner = model.run
     for index, expected in enumerate(alone):
-        for alias in ("scores", "ratings"):
-            np.testing.assert_allclose(
-                tf.make_ndarray(together[index].outputs[alias]),
-                tf.make_ndarray(expected.outputs[alias]),
-                atol=1e-4,
-            )
+        merged_answer, own = _by_movie(together[index]), _by_movie(expected)
+        # Two movies whose scores differ by the last bit may stand the other way round.
+        if merged_answer.keys() != own.keys():
+            raise SystemExit("a merged call lists other movies than a single one")
+        np.testing.assert_allclose(
+            [merged_answer[movie] for movie in own], list(own.values()), atol=1e-4
+        )
+
+
+def _by_movie(response: predict_pb2.PredictResponse) -> dict[bytes, list[float]]:
+    """Score and rating of each movie of an answer."""
+    ids, *figures = (tf.make_ndarray(response.outputs[alias])[0] for alias in OUTPUTS[:3])
+    return dict(zip(ids, np.transpose(figures).tolist(), strict=True))
 
 
 def measure_in_process(folder: Path, rounds: int, seconds: float) -> dict[str, list[float]]:
-    """Predict without a network: milliseconds at batch 1, calls a second merged and not."""
+    """Predict without a network, all on one core: milliseconds and calls a second."""
     models: list[LoadedModel] = []
 
     def load(version: Path) -> LoadedModel:
@@ -192,12 +242,12 @@ def measure_in_process(folder: Path, rounds: int, seconds: float) -> dict[str, l
     servables.poll()
     (model,) = models
     predictor = Predictor(servables, Series(), as_content=True)
-    requests = recommend_requests(IN_FLIGHT)
+    requests = recommend_requests(folder, IN_FLIGHT)
     hints = read_merge_hints(folder)
     if hints is None:
         raise SystemExit(f"{folder} does not allow merging")
     merged = QueuedCalls(model.run, hints, model.signatures)
-    check_merged_answers(model, predictor, merged)
+    check_merged_answers(folder, model, predictor, merged)
 
     def predict_with(runner: Runner) -> Callable[[int], object]:
         def predict(index: int) -> object:
@@ -207,7 +257,8 @@ def measure_in_process(folder: Path, rounds: int, seconds: float) -> dict[str, l
         return predict
 
     variants = {"unmerged": predict_with(model.run), "merged": predict_with(merged)}
-    figures = compare(variants, rounds, seconds)
+    with on_core(SERVER_CORE):
+        figures = compare(variants, rounds, seconds)
     servables.close()
     return figures
 
@@ -219,28 +270,28 @@ def compare(
     figures: dict[str, list[float]] = {}
     for _ in range(rounds):
         for n_threads in (1, IN_FLIGHT):
-            for name, latencies in take_turns(variants, n_threads, seconds).items():
+            for name, calls in take_turns(variants, n_threads, seconds).items():
                 key = f"{name}_{n_threads}"
-                figures.setdefault(f"{key}_per_s", []).append(len(latencies) / seconds)
-                figures.setdefault(f"{key}_p50_ms", []).append(p(latencies, 50))
+                figures.setdefault(f"{key}_per_s", []).append(calls.per_s)
+                figures.setdefault(f"{key}_p50_ms", []).append(p(calls.latencies, 50))
     return figures
 
 
 def measure_over_grpc(folder: Path, rounds: int, seconds: float) -> dict[str, list[float]]:
-    """The same over gRPC, with the server in a process of its own."""
-    requests = recommend_requests(IN_FLIGHT)
+    """The same over gRPC, with the server in a process and on a core of its own."""
+    requests = [each.SerializeToString() for each in recommend_requests(folder, IN_FLIGHT)]
     variants = {}
     with tempfile.TemporaryDirectory() as scratch, ExitStack() as stack:
         for name in ("unmerged", "merged"):
             base = Path(scratch) / name
             copy_version(folder, base / "1", merges=name == "merged")
-            stub = prediction_service_pb2_grpc.PredictionServiceStub(
-                stack.enter_context(server(base))
-            )
-            variants[f"grpc_{name}"] = lambda index, stub=stub: stub.Predict(
+            # Bytes in and out: the callers' own core is not to be what limits the server.
+            predict = stack.enter_context(server(base)).unary_unary(PREDICT)
+            variants[f"grpc_{name}"] = lambda index, predict=predict: predict(
                 requests[index % IN_FLIGHT]
             )
-        return compare(variants, rounds, seconds)
+        with on_core(CALLER_CORE):
+            return compare(variants, rounds, seconds)
 
 
 def state_of(models: model_service_pb2_grpc.ModelServiceStub, version: int) -> int:
@@ -255,7 +306,7 @@ def state_of(models: model_service_pb2_grpc.ModelServiceStub, version: int) -> i
 
 def measure_switch(folder: Path, rounds: int, seconds: float) -> dict[str, list[float]]:
     """99th percentiles of sequential calls before and while the next version takes over."""
-    requests = recommend_requests(IN_FLIGHT)
+    requests = recommend_requests(folder, IN_FLIGHT)
     figures: dict[str, list[float]] = {"before_p99_ms": [], "during_p99_ms": [], "switch_s": []}
     with tempfile.TemporaryDirectory() as scratch:
         base = Path(scratch) / "recommend"
@@ -269,14 +320,14 @@ def measure_switch(folder: Path, rounds: int, seconds: float) -> dict[str, list[
 
             call_for(predict, 1, seconds)
             for old in range(1, rounds + 1):
-                figures["before_p99_ms"].append(p(call_for(predict, 1, 2 * seconds), 99))
+                figures["before_p99_ms"].append(p(call_for(predict, 1, 2 * seconds).latencies, 99))
                 copy_version(folder, Path(scratch) / "staged", merges=True)
                 during: list[float] = []
                 started = time.monotonic()
                 (Path(scratch) / "staged").rename(base / str(old + 1))
                 # From the moment that the folder is there, until the old version is gone.
                 while state_of(models, old) != END:
-                    during += call_for(predict, 1, 0.25)
+                    during += call_for(predict, 1, 0.25).latencies
                     if time.monotonic() > started + SWITCH_DEADLINE_S:
                         raise SystemExit("the new version did not take over")
                 figures["during_p99_ms"].append(p(during, 99))
@@ -294,7 +345,7 @@ def table(medians: dict[str, float], ratios: dict[str, tuple[float, str]]) -> st
     lines = [
         "# Model server",
         "",
-        "`python benchmarks/model_server.py`; median of the rounds in model_server.json.",
+        "`python -m benchmarks.model_server`; median of the rounds in model_server.json.",
         "",
         "| ratio | measured | target |",
         "| --- | ---: | --- |",
@@ -310,18 +361,23 @@ def table(medians: dict[str, float], ratios: dict[str, tuple[float, str]]) -> st
 def main() -> None:
     """Measures everything and writes the results."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--models-dir", type=Path, default=Path("serving/models"))
+    parser.add_argument("--models-dir", type=Path)
+    parser.add_argument("--movies", type=int, default=10_000, help="of a synthetic release")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=2.0)
     arguments = parser.parse_args()
-    base = (arguments.models_dir / "recommend").resolve()
-    folder = max(
-        (path for path in base.iterdir() if path.name.isdigit()), key=lambda f: int(f.name)
-    )
     figures: dict[str, list[float]] = {}
-    for measure in (measure_in_process, measure_over_grpc, measure_switch):
-        figures |= measure(folder, arguments.rounds, arguments.seconds)
-        print(measure.__name__, "done", file=sys.stderr)
+    with ExitStack() as stack:
+        models_dir = arguments.models_dir
+        if models_dir is None:
+            models_dir = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+            synthetic_release(ModelsDir(models_dir), n_movies=arguments.movies)
+        base = (models_dir / "recommend").resolve()
+        versions = (path for path in base.iterdir() if path.name.isdigit())
+        folder = max(versions, key=lambda path: int(path.name))
+        for measure in (measure_in_process, measure_over_grpc, measure_switch):
+            figures |= measure(folder, arguments.rounds, arguments.seconds)
+            print(measure.__name__, "done", file=sys.stderr)
     n = IN_FLIGHT
     ratios = {
         "Predict over gRPC / in-process, latency at batch 1": (

@@ -40,17 +40,15 @@ class _Storage:
     field: str
     stored: np.dtype
     """What one entry of the field holds: half the bits of a complex, the bits of a half."""
-
-    @property
-    def per_element(self) -> int:
-        return self.dtype.itemsize // self.stored.itemsize
+    per_element: int
+    """Entries of the field that make one element."""
 
 
 def _storage(dtype: tf.DType, field: str, stored: npt.DTypeLike | None = None) -> _Storage:
     numpy_dtype = np.dtype(dtype.as_numpy_dtype)
-    return _Storage(
-        dtype.as_datatype_enum, numpy_dtype, field, np.dtype(stored) if stored else numpy_dtype
-    )
+    entry = np.dtype(stored) if stored else numpy_dtype
+    per_element = numpy_dtype.itemsize // entry.itemsize
+    return _Storage(dtype.as_datatype_enum, numpy_dtype, field, entry, per_element)
 
 
 _STORAGES = (
@@ -85,8 +83,8 @@ def decode_tensor(proto: tensor_pb2.TensorProto) -> np.ndarray:
     if storage is None:
         raise TensorError(f"dtype {_dtype_name(proto.dtype)} is not supported")
     shape, n_elements = _shape(proto)
-    if proto.tensor_content:
-        values = _from_content(proto.tensor_content, storage, n_elements)
+    if content := proto.tensor_content:
+        values = _from_content(content, storage, n_elements)
     else:
         values = _from_field(proto, storage, n_elements)
     try:
@@ -130,12 +128,14 @@ def _dtype_name(enum: int) -> str:
 
 
 def _shape(proto: tensor_pb2.TensorProto) -> tuple[tuple[int, ...], int]:
-    if proto.tensor_shape.unknown_rank:
+    promised = proto.tensor_shape
+    if promised.unknown_rank:
         raise TensorError("the shape has an unknown rank")
-    shape = tuple(dim.size for dim in proto.tensor_shape.dim)
+    # This runs ten times in a call of `recommend`: a list takes half of what a generator takes.
+    shape = tuple([dim.size for dim in promised.dim])
     if len(shape) > MAX_RANK:
         raise TensorError(f"rank {len(shape)}, at most {MAX_RANK}")
-    if any(size < 0 for size in shape):
+    if shape and min(shape) < 0:
         raise TensorError(f"shape {list(shape)} has a negative dimension")
     return shape, math.prod(shape)
 
