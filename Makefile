@@ -9,7 +9,7 @@ MODELS ?= serving/models
 INDEX ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all lint format protos clean
+.PHONY: help setup demo test test-all bench bench-full lint format protos clean
 
 help:  ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -33,6 +33,12 @@ test: lint  ## lint and every fast test
 
 test-all: lint  ## every test
 	@$(BIN)/python -m pytest -q
+
+bench: $(STAMP)  ## speed beside the floor and the peers, in under ten minutes
+	@$(BIN)/python -m benchmarks.speed
+
+bench-full: bench  ## and how speed, memory, training and start grow; about an hour
+	@$(BIN)/python -m benchmarks.speed.full
 
 lint: $(STAMP)  ## ruff, mypy and buf
 	@$(BIN)/ruff check .

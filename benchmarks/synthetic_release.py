@@ -228,8 +228,10 @@ def _rating(
             profile_vectors=_drawn(rng, n_tokens, dim),
             profile_bias=_drawn(rng, n_tokens),
             usual_profile=np.full(n_tokens, 0.1, np.float32),
-            bias_strength=24.0,
-            ridge=10.0,
+            history_hold=0.0,
+            spread=_drawn(rng, dim, dim + 1),
+            noise=1.0,
+            mood=0.2,
         ),
     )
 

@@ -1,4 +1,4 @@
-"""Response messages to the dataclasses that callers hold; requests.py is the way there.
+"""Response messages to the dataclasses that callers hold; calls.py is the way there.
 
 A value of an enum that this client does not know becomes UNKNOWN: a newer server is no error.
 """

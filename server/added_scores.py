@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from server.domain import MovieId, Order
+from server.domain import MovieId, Order, Source
+from server.ranking import Ranking
 from server.releases import ActiveRelease, MovieVectors
 from server.servables import UserVectors
 from serving.contract import Manifest
@@ -28,23 +29,17 @@ def added_ratings(
     return {i: float(ratings[rows[i]]) for i in dict.fromkeys(movie_ids) if i in rows}
 
 
-def added_scores(
-    release: ActiveRelease, user: UserVectors, order: Order
-) -> dict[MovieId, tuple[float, float]]:
-    """(score, rating) of every added movie, comparable with what `recommend` said of the others."""
+def added_movies(release: ActiveRelease, user: UserVectors, order: Order) -> Ranking:
+    """Every added movie, in no order, with scores comparable to what `recommend` said of others."""
     vectors = release.added_vectors
     if vectors is None:
-        return {}
-    ratings = _ratings(user, vectors)
-    scores = ratings
+        return Ranking.of(Source.CONTENT, (), ())
+    scores = ratings = _ratings(user, vectors)
     if order is Order.DEFAULT:
-        scores = _final_scores(
-            vectors.item_vectors @ user.retrieval, ratings, user, release.manifest
-        )
-    return {
-        movie.movie_id: (float(score), float(rating))
-        for movie, score, rating in zip(release.added, scores, ratings, strict=True)
-    }
+        retrieved = vectors.item_vectors @ user.retrieval
+        scores = _final_scores(retrieved, ratings, user, release.manifest)
+    rows = np.arange(len(release.trained.movies), len(release.catalogue.movies))
+    return Ranking.of(Source.CONTENT, rows, scores, ratings)
 
 
 def _ratings(user: UserVectors, vectors: MovieVectors) -> NDArray[np.float32]:

@@ -8,15 +8,16 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from server.deadline import Budget
-from server.degraded import MODEL_FAILURES
+from server.degraded import MODEL_FAILURES, Degradation
 from server.domain import AddedMovie, AddQuery, MovieId
 from server.errors import MovieExists
 from server.features.extended import extended
 from server.features.store import FeatureStore, Receipt
 from server.logs import fields
 from server.record import check_same_request
-from server.releases import ActiveRelease, Releases
+from server.releases import ActiveRelease, MovieVectors, Releases
 from server.servables import Models
+from server.takeover import answered
 
 _log = logging.getLogger(__name__)
 
@@ -76,23 +77,42 @@ class Additions:
         added = tuple(m for m in stored if m.movie_id not in release.trained.index)
         if not added:
             return replace(release, catalogue=release.trained, n_stored=len(stored))
-        vectors = None
-        try:
-            vectors = self._models.embed_movies(
-                release, [movie.as_new() for movie in added], budget
-            )
-        except MODEL_FAILURES as error:
-            _log.warning(
-                "added movies have no vectors yet",
-                extra=fields(release=release.version, n_movies=len(added), why=str(error)),
-            )
+        vectors = self._vectors(release, added, budget)
+        places = None if vectors is None else vectors.places
         return replace(
             release,
-            catalogue=extended(release.trained, added, release.manifest.genres),
+            catalogue=extended(release.trained, added, release.manifest.genres, places),
             added=added,
             added_vectors=vectors,
             n_stored=len(stored),
         )
+
+    def _vectors(
+        self, release: ActiveRelease, added: tuple[AddedMovie, ...], budget: Budget
+    ) -> MovieVectors | None:
+        """Of `added`; only movies that the release does not hold yet are asked for."""
+        held = release.added_vectors
+        n_held = 0 if held is None else len(release.added)
+        if added[:n_held] != release.added[:n_held]:
+            held, n_held = None, 0
+        new = [movie.as_new() for movie in added[n_held:]]
+        if not new:
+            return held
+        try:
+            vectors = answered(
+                self._models,
+                release,
+                "embed_movie",
+                Degradation(),
+                lambda models: models.embed_movies(release, new, budget),
+            )
+        except MODEL_FAILURES as error:
+            _log.warning(
+                "added movies have no vectors yet",
+                extra=fields(release=release.version, n_movies=len(new), why=str(error)),
+            )
+            return None
+        return vectors if held is None else held.followed_by(vectors)
 
     def _is_whole(self, release: ActiveRelease) -> bool:
         return release.n_stored == self._store.n_added_movies() and (
@@ -111,7 +131,8 @@ def _is_there(
     if movie.movie_id not in release.catalogue:
         return False
     known = release.catalogue.movie(movie.movie_id)
-    same = (known.title, known.year, known.genres) == (movie.title, movie.year, movie.genres)
+    genres = tuple(sorted(known.genres))
+    same = (known.title, known.year, genres) == (movie.title, movie.year, movie.genres)
     if not same or added.get(movie.movie_id, movie) != movie:
         raise MovieExists(movie.movie_id)
     return True

@@ -18,6 +18,8 @@ from grpc_reflection.v1alpha import reflection  # type: ignore[import-untyped] #
 from protos.recommender.v1 import recommender_pb2_grpc
 from server.additions import Additions
 from server.admission import Admission, CountingPool
+from server.backends import Backend, InProcess, ModelServer
+from server.engine.models import EngineModels
 from server.features.sqlite import SqliteStore
 from server.features.store import FeatureStore
 from server.follower import ReleaseFollower
@@ -27,7 +29,7 @@ from server.logs import fields
 from server.paging import PageTokens
 from server.prediction import PredictionClient
 from server.releases import Releases
-from server.servables import ServableModels
+from server.servables import Models, ServableModels
 from server.service import Parts, RecommenderServicer
 from server.settings import Settings
 from serving.contract import ModelsDir
@@ -105,27 +107,18 @@ def gateway(settings: Settings) -> Iterator[Gateway]:
     """
     with ExitStack() as stack:
         store = stack.enter_context(_opened_store(settings))
-        prediction = stack.enter_context(
-            PredictionClient(
-                settings.model_server,
-                timeout_s=settings.predict_timeout_s,
-                reserve_s=settings.fallback_reserve_s,
-                retry_s=settings.model_server_retry_s,
-                max_message_mb=settings.max_message_mb,
-            )
-        )
+        answering = stack.enter_context(_answering(settings))
         releases, health = Releases(), Health()
         batch_pool = stack.enter_context(
             ThreadPoolExecutor(BATCH_THREADS, thread_name_prefix="batch")
         )
-        models = ServableModels(prediction)
-        additions = Additions(store, models, releases)
+        additions = Additions(store, answering.models, releases)
         parts = Parts(
             default_deadline_s=settings.default_deadline_s,
             releases=releases,
             store=store,
-            prediction=prediction,
-            models=models,
+            backend=answering.backend,
+            models=answering.models,
             additions=additions,
             page_tokens=_page_tokens(settings, store),
             batch_pool=batch_pool,
@@ -135,13 +128,13 @@ def gateway(settings: Settings) -> Iterator[Gateway]:
         admission = stack.enter_context(Admission(workers, settings.max_concurrent_rpcs))
         metrics, metrics_port = stack.enter_context(_metrics_endpoint(settings))
         if metrics is not None:
-            metrics.watch(releases, lambda: workers.in_flight, lambda: prediction.breaker.is_open)
+            metrics.watch(releases, lambda: workers.in_flight, answering.is_held_back)
         interceptor = CallInterceptor(metrics, admission)
         port = stack.enter_context(_listening(settings, servicer, health, workers, interceptor))
         follower = ReleaseFollower(
             ModelsDir(settings.models_dir),
             store,
-            prediction,
+            answering.backend,
             releases,
             additions,
             on_activated=health.serving,
@@ -149,6 +142,35 @@ def gateway(settings: Settings) -> Iterator[Gateway]:
         follower.step()
         stack.enter_context(_following(follower, settings.poll_interval_s))
         yield Gateway(settings.host, port, metrics_port)
+
+
+@dataclass(frozen=True, slots=True)
+class _Answering:
+    """What answers for the models."""
+
+    models: Models
+    backend: Backend
+    is_held_back: Callable[[], bool]
+    """Whether a circuit breaker is open."""
+
+
+@contextmanager
+def _answering(settings: Settings) -> Iterator[_Answering]:
+    if settings.engine == "local":
+        yield _Answering(EngineModels(), InProcess(), lambda: False)
+        return
+    with PredictionClient(
+        settings.model_server,
+        timeout_s=settings.predict_timeout_s,
+        reserve_s=settings.fallback_reserve_s,
+        retry_s=settings.model_server_retry_s,
+        max_message_mb=settings.max_message_mb,
+    ) as prediction:
+        yield _Answering(
+            ServableModels(prediction),
+            ModelServer(prediction),
+            lambda: prediction.breaker.is_open,
+        )
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from google.rpc import status_pb2  # type: ignore[import-untyped] # no stubs
 from protos.recommender.v1 import recommender_pb2 as pb
 from server.checks import FieldChecks
 from server.errors import FieldViolation, InvalidRequest, ServiceError, status_of, visible
-from server.logs import fields
+from server.logs import REQUEST_ID, fields
 
 MAX_REQUESTS: Final = 100
 MAX_EXCLUDED_IN_ALL: Final = 20_000
@@ -59,6 +59,8 @@ def _result(
     answer: Callable[[pb.RecommendUserRequest], pb.RecommendUserResponse],
     request_id: str,
 ) -> pb.BatchRecommendResponse.Result:
+    # The pool's thread does not know whose call this is.
+    REQUEST_ID.set(request_id)
     try:
         if request.page_token:
             fault = FieldViolation("page_token", "is set, allowed is none in a batch")

@@ -31,7 +31,8 @@ def encode(values: Array, dtype: Dtype) -> tf.TensorProto:
     for size in values.shape:
         tensor.tensor_shape.dim.add(size=size)
     if dtype == "string":
-        tensor.string_val.extend(text.encode() for text in values.ravel().tolist())
+        # map: a generator's own steps would cost as much as what they do.
+        tensor.string_val.extend(map(str.encode, values.ravel().tolist()))
     else:
         tensor.tensor_content = values.astype(_NUMPY_DTYPES[dtype], copy=False).tobytes()
     return tensor
@@ -72,7 +73,7 @@ def decode(
 def _values(tensor: tf.TensorProto, dtype: Dtype, n_values: int, name: str) -> Array:
     if dtype == "string":
         try:
-            flat: Array = np.array([text.decode() for text in tensor.string_val], object)
+            flat: Array = np.array(list(map(bytes.decode, tensor.string_val)), object)
         except UnicodeDecodeError as error:
             raise ContractViolation(f"{name}: a string is not UTF-8") from error
     elif tensor.tensor_content:

@@ -6,18 +6,16 @@ with a second penalty for genres that the list already has many of.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from server.domain import MovieId
 from server.features.catalogue import Catalogue
+from server.movie_space import unit
 
 
 def diversified(
-    catalogue: Catalogue, movie_ids: Sequence[MovieId], scores: Sequence[float], diversity: float
-) -> list[int]:
+    catalogue: Catalogue, movies: NDArray[np.int64], scores: ArrayLike, diversity: float
+) -> NDArray[np.int64]:
     """Positions of the movies in their new order; the first stays the first.
 
     Each next movie has the greatest (1 - diversity) * relevance - diversity * likeness. Relevance
@@ -26,22 +24,21 @@ def diversified(
 
     Args:
       catalogue: vectors and genres.
-      movie_ids: best first.
-      scores: of the movies, not rising.
+      movies: [K] movie_index, best first.
+      scores: [K] not rising.
       diversity: 0..1; 0 leaves the order as it is.
     """
-    if not movie_ids:
-        return []
-    rows = np.array([catalogue.index[movie_id] for movie_id in movie_ids])
-    vectors = _unit_vectors(catalogue, rows)
-    genres = _genres(catalogue, rows)
+    if not len(movies):
+        return movies
+    vectors = _unit_vectors(catalogue, movies)
+    genres = _genres(catalogue, movies)
     n_genres = np.maximum(genres.sum(axis=1), 1)
-    relevance = _relevance(np.array(scores, np.float64))
-    left = np.ones(len(rows), np.bool_)
-    closest = np.zeros(len(rows))
+    relevance = _relevance(np.asarray(scores, np.float64))
+    left = np.ones(len(movies), np.bool_)
+    closest = np.zeros(len(movies))
     chosen_genres = np.zeros(genres.shape[1])
     order: list[int] = []
-    for n_chosen in range(len(rows)):
+    for n_chosen in range(len(movies)):
         crowding = genres @ chosen_genres / n_genres / max(n_chosen, 1)
         value = (1 - diversity) * relevance - diversity * (closest + crowding) / 2
         # Of equal values the first: what scored higher.
@@ -50,16 +47,13 @@ def diversified(
         left[best] = False
         closest = np.maximum(closest, vectors @ vectors[best])
         chosen_genres += genres[best]
-    return order
+    return np.array(order)
 
 
 def _unit_vectors(catalogue: Catalogue, rows: NDArray[np.int64]) -> NDArray[np.float32]:
-    """[K, 2S] such that a dot product is the mean of both parts' cosines; zeros for no vector."""
-    vectors = catalogue.movie_vectors[rows].astype(np.float32)
-    parts = vectors.reshape(len(rows), 2, -1)
-    lengths = np.linalg.norm(parts, axis=2, keepdims=True)
-    unit = np.divide(parts, lengths, out=np.zeros_like(parts), where=lengths > 0)
-    flat: NDArray[np.float32] = (unit / np.sqrt(np.float32(2))).reshape(len(rows), -1)
+    """[K, 2 S] such that a dot product is the mean of both parts' cosines; zeros for no vector."""
+    parts = unit(catalogue.vectors_of(rows)) / np.sqrt(np.float32(2))
+    flat: NDArray[np.float32] = parts.reshape(len(rows), -1)
     return flat
 
 

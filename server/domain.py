@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import NewType
 
@@ -30,6 +30,7 @@ class Source(Enum):
     CONTENT = "CONTENT"
     POPULAR = "POPULAR"
     MEAN = "MEAN"
+    ENGINE = "ENGINE"
 
 
 class DegradedReason(Enum):
@@ -293,38 +294,14 @@ Reason = BecauseOfMovie | SharedGenre | Popular
 
 
 @dataclass(frozen=True, slots=True)
-class RankedMovie:
-    """One movie of a ranking."""
-
-    movie_id: MovieId
-    predicted_rating: float
-    score: float
-    source: Source
-    reasons: tuple[Reason, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class RankedList:
-    """A ranking, or what pages have left of it; comes whole from one release."""
-
-    movies: tuple[RankedMovie, ...]
-    user_state: UserState
-    recommendation_id: str
-    release_version: Version
-    degraded_reasons: tuple[DegradedReason, ...] = ()
-
-    def split(self, n_movies: int) -> tuple[RankedList, RankedList]:
-        """The first `n_movies` and the rest."""
-        first, rest = self.movies[:n_movies], self.movies[n_movies:]
-        return replace(self, movies=first), replace(self, movies=rest)
-
-
-@dataclass(frozen=True, slots=True)
 class Recommendation:
     """One movie of a page."""
 
     movie: Movie
-    ranked: RankedMovie
+    predicted_rating: float
+    score: float
+    source: Source
+    reasons: tuple[Reason, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

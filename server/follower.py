@@ -8,25 +8,23 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from server.additions import Additions
+from server.backends import Backend
 from server.deadline import Budget
 from server.domain import Version
 from server.errors import ContractViolation, ServiceError
 from server.features.store import FeatureStore, StoreError
-from server.golden import replay
 from server.logs import fields
-from server.prediction import PredictionClient
 from server.releases import (
     HOW_TO_PUBLISH,
     ActiveRelease,
     Candidate,
     Releases,
     Wanted,
-    load_release,
     read_published_manifest,
+    read_release,
+    store_users,
 )
 from serving.contract import (
-    OPTIONAL_SERVABLES,
-    REQUIRED_SERVABLES,
     Active,
     ContractError,
     ModelsDir,
@@ -39,15 +37,16 @@ _log = logging.getLogger(__name__)
 class ReleaseFollower:
     """Looks at the models folder, again and again, and switches the releases that answer.
 
-    The first activation needs a verified snapshot alone: answers are degraded until the model
-    server is there. A switch also needs every required part AVAILABLE and the golden requests
+    With a model server the first activation needs a verified snapshot alone: answers are degraded
+    until it is there. A switch also needs every required part AVAILABLE and the golden requests
     reproduced, so that an answering release is never replaced by a worse one; and so does a
-    candidate, which else leaves its users where they are.
+    candidate, which else leaves its users where they are. The engine in this process must
+    reproduce them before any release answers.
 
     Args:
       models: the models folder.
       store: filled before a release becomes active.
-      prediction: the model server.
+      backend: who answers for the models.
       releases: the cell that is set.
       additions: applied to each release, and looked for again in every step.
       on_activated: called after each activation.
@@ -57,14 +56,14 @@ class ReleaseFollower:
         self,
         models: ModelsDir,
         store: FeatureStore,
-        prediction: PredictionClient,
+        backend: Backend,
         releases: Releases,
         additions: Additions,
         on_activated: Callable[[], None],
     ) -> None:
         self._models = models
         self._store = store
-        self._prediction = prediction
+        self._backend = backend
         self._releases = releases
         self._additions = additions
         self._on_activated = on_activated
@@ -103,7 +102,10 @@ class ReleaseFollower:
             return ""
         if current is not None and (why_not := self._not_servable(version)):
             return why_not
-        release = load_release(self._models, version, self._store)
+        release = read_release(self._models, version)
+        if why_not := self._backend.why_not_activated(release):
+            return why_not
+        store_users(self._models, release, self._store)
         self._activate(release, current)
         return ""
 
@@ -124,7 +126,10 @@ class ReleaseFollower:
             return f"candidate {version}: waits for release {active.stable}"
         if why_not := self._not_servable(version):
             return f"candidate {why_not}"
-        release = load_release(self._models, version, self._store)
+        release = read_release(self._models, version)
+        if why_not := self._backend.why_not_activated(release):
+            return f"candidate {why_not}"
+        store_users(self._models, release, self._store)
         with self._releases.replacing:
             applied = self._additions.applied_to(release, Budget.unhurried())
             self._set_candidate(Candidate(applied, active.share))
@@ -149,7 +154,7 @@ class ReleaseFollower:
     def _look_again(self) -> str:
         """Takes notice of what changed about the releases that answer; returns ""."""
         found = {
-            release.version: self._index_parts(release)
+            release.version: self._backend.index_parts(release)
             for release in (self._releases.active, self._candidate_release())
             if release is not None
         }
@@ -161,25 +166,9 @@ class ReleaseFollower:
         candidate = self._releases.candidate
         return candidate.release if candidate else None
 
-    def _index_parts(self, release: ActiveRelease) -> frozenset[str]:
-        """Which optional parts of the release may be asked."""
-        return frozenset(
-            part
-            for part in OPTIONAL_SERVABLES
-            if part in release.manifest.parts
-            and self._prediction.model_state(part, release.version, Budget.unhurried())
-            == "AVAILABLE"
-        )
-
     def _not_servable(self, version: Version) -> str:
-        """What the model server lacks to answer for a release; "" when it has all."""
-        manifest = read_published_manifest(self._models, version)
-        for part in REQUIRED_SERVABLES:
-            state = self._prediction.model_state(part, version, Budget.unhurried())
-            if state != "AVAILABLE":
-                return f"release {version}: the model server says {part} is {state}"
-        fault = replay(manifest, self._prediction)
-        return f"release {version}: {fault}" if fault else ""
+        """What is lacking to switch to a release; "" when nothing is."""
+        return self._backend.why_not_switched_to(read_published_manifest(self._models, version))
 
     def _activate(self, release: ActiveRelease, previous: ActiveRelease | None) -> None:
         with self._releases.replacing:
@@ -192,6 +181,7 @@ class ReleaseFollower:
                 previous=previous.version if previous else 0,
                 movies=len(release.catalogue.movies),
                 users=self._store.counts(release.version).users,
+                engine=release.why_no_engine or "available",
             ),
         )
         self._keep_only(release, previous, self._candidate_release())

@@ -6,7 +6,6 @@ import logging
 import time
 import uuid
 from collections.abc import Callable
-from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeAlias
 
 import grpc
@@ -26,7 +25,7 @@ from server.errors import (
     visible,
 )
 from server.health import SERVICE_NAME
-from server.logs import fields
+from server.logs import REQUEST_ID, fields
 from server.responses import describe
 
 if TYPE_CHECKING:
@@ -34,9 +33,6 @@ if TYPE_CHECKING:
 
 REQUEST_ID_KEY: Final = "x-request-id"
 _MAX_REQUEST_ID = 128
-
-REQUEST_ID: Final[ContextVar[str]] = ContextVar("request_id", default="")
-"""The id of the call that this thread answers."""
 
 _Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 _Behavior = Callable[[Any, grpc.ServicerContext], Any]

@@ -2,36 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
-from server.added_scores import added_scores
+import numpy as np
+
+from server.added_scores import added_movies
 from server.deadline import Budget
 from server.degraded import MODEL_FAILURES, Degradation
-from server.domain import BecauseOfMovie, MovieId, Order, RecommendQuery, Source
+from server.domain import MovieId, Order, RecommendQuery, Source
 from server.errors import DeadlineExceeded, UpstreamUnavailable
 from server.fallback import best_rated_movies, popular_movies
+from server.ranking import SOURCES, Ranking
 from server.releases import ActiveRelease
 from server.rules import allowed_movies
 from server.servables import MAX_WIDTH, Models, RankingQuery, UserVectors
+from server.takeover import answered
 from server.users import RequestUser
 from serving.contract import K_MAX
 
 FILL_STEP: Final = 1e-3
 """How far each filled-in movie scores below the one before it."""
 
-
-@dataclass(frozen=True, slots=True)
-class Pick:
-    """A movie of the list that is being made."""
-
-    movie_id: MovieId
-    score: float
-    source: Source
-    rating: float | None = None
-    """None = the models did not say."""
-    because_of: tuple[BecauseOfMovie, ...] = ()
+NOTHING: Final = Ranking.of(Source.RETRIEVAL, (), ())
+"""What models that do not answer say."""
 
 
 class Ladder:
@@ -51,106 +45,104 @@ class Ladder:
         self._user = user
         self._budget = budget
         self._models = models
+        catalogue = release.catalogue
         seen = user.seen if query.exclude_seen else ()
         # The newest of the seen movies stand last: the first ones go if there are too many.
-        named = dict.fromkeys(m for m in query.exclude_movie_ids if m in release.catalogue)
-        self.excluded: Collection[MovieId] = dict.fromkeys((*seen, *named))
+        named = (m for m in query.exclude_movie_ids if m in catalogue)
+        self._excluded: tuple[MovieId, ...] = tuple(dict.fromkeys((*seen, *named)))
+        self.allowed = allowed_movies(catalogue, query.filter, release.manifest.genres)
+        """[N] what may be listed: it passes the filter and is not excluded."""
+        self.allowed[[catalogue.index[movie_id] for movie_id in self._excluded]] = False
 
-    def by_models(self) -> list[Pick]:
-        """The final order of `recommend`, or what the other models can say without it."""
-        # More than the widest input holds: the rest is dropped from the answer instead.
-        excluded = tuple(self.excluded)[-MAX_WIDTH:]
+    def by_models(self) -> Ranking:
+        """The final order of `recommend`, or what the other models can say without it.
+
+        Where the release has an engine, that says the same; nothing else is asked then.
+        """
         query = RankingQuery(
             self._user.model,
-            excluded,
+            # More than the widest input holds: the rest is dropped from the answer instead.
+            self._excluded[-MAX_WIDTH:],
             self._query.filter,
             self._query.order,
             wants_vectors=self._release.added_vectors is not None,
         )
         try:
-            ranking, vectors = self._models.recommend(self._release, query, self._budget)
+            ranking, vectors = answered(
+                self._models,
+                self._release,
+                "recommend",
+                self.degradation,
+                lambda models: models.recommend(self._release, query, self._budget),
+            )
         except MODEL_FAILURES as error:
             self.degradation.record("recommend", error)
             match error:
                 case DeadlineExceeded() | UpstreamUnavailable(timed_out=True):
                     # A server that did not answer in time is not asked again: caps would add up.
-                    return []
+                    return NOTHING
                 case _ if self._query.order is Order.PREDICTED_RATING:
                     return self._by_rating()
                 case _:
                     return self._by_retrieval()
-        picks = [
-            Pick(row.movie_id, row.score, Source.RETRIEVAL, row.rating, row.because_of)
-            for row in ranking
-            if row.movie_id not in self.excluded
-        ]
-        return self._with_added(picks, vectors) if vectors else picks
+        ranking = self._only_allowed(ranking)
+        return self._with_added(ranking, vectors) if vectors else ranking
 
-    def filled(self, picks: Sequence[Pick]) -> list[Pick]:
-        """Behind `picks` what nobody predicted, scored below them, up to K_MAX movies."""
-        release, query = self._release, self._query
-        chosen = {*self.excluded, *(pick.movie_id for pick in picks)}
-        n_missing = K_MAX - len(picks)
-        if query.order is Order.PREDICTED_RATING:
-            best = best_rated_movies(release, query.filter, chosen, n_missing)
-            fill = [Pick(p.movie_id, p.score, Source.MEAN) for p in best]
+    def filled(self, ranking: Ranking) -> Ranking:
+        """Behind the ranking what nobody predicted, scored below it, up to K_MAX movies."""
+        n_missing = K_MAX - len(ranking)
+        if n_missing <= 0:
+            return ranking
+        allowed = self.allowed.copy()
+        allowed[ranking.movies] = False
+        if self._query.order is Order.PREDICTED_RATING:
+            fill = best_rated_movies(self._release, allowed, n_missing)
         else:
             profile = self._user.model.profile
-            popular = popular_movies(release, profile, query.filter, chosen, n_missing)
-            fill = [Pick(p.movie_id, p.score, Source.POPULAR) for p in popular]
-        if not picks:
+            fill = popular_movies(self._release, profile, allowed, n_missing)
+        if not len(ranking):
             return fill
-        last = picks[-1].score
-        below = [replace(p, score=last - n * FILL_STEP) for n, p in enumerate(fill, start=1)]
-        return [*picks, *below]
+        below = ranking.scores[-1] - FILL_STEP * np.arange(1, len(fill) + 1)
+        return ranking.followed_by(fill.scored(below, fill.sources))
 
-    def _rated(self, picks: list[Pick]) -> list[Pick]:
+    def _only_allowed(self, ranking: Ranking) -> Ranking:
+        kept = self.allowed[ranking.movies]
+        return ranking if kept.all() else ranking.take(kept)
+
+    def _rated(self, ranking: Ranking) -> Ranking:
         """The same movies with the rating that the ranking model predicts, where it answers."""
-        if not picks:
-            return picks
-        known = [p.movie_id for p in picks if p.movie_id in self._release.trained]
+        known = ranking.movies < len(self._release.trained.movies)
+        if not known.any():
+            return ranking
+        ids = self._release.catalogue.movie_ids
+        asked = [ids[movie] for movie in ranking.movies[known].tolist()]
         try:
-            rated = self._models.rate(self._release, self._user.model, known, self._budget)
+            rated = self._models.rate(self._release, self._user.model, asked, self._budget)
         except MODEL_FAILURES as error:
             self.degradation.record("rank", error)
-            return picks
-        ratings = dict(zip(known, rated, strict=True))
-        return [replace(p, rating=ratings.get(p.movie_id)) for p in picks]
+            return ranking
+        ratings = ranking.ratings.copy()
+        ratings[known] = rated
+        return replace(ranking, ratings=ratings)
 
-    def _with_added(self, picks: Sequence[Pick], vectors: UserVectors) -> list[Pick]:
+    def _with_added(self, ranking: Ranking, vectors: UserVectors) -> Ranking:
         """The list with the added movies in their places, as long as before or K_MAX."""
-        release, catalogue = self._release, self._release.catalogue
-        allowed = allowed_movies(catalogue, self._query.filter, release.manifest.genres)
-        added = [
-            Pick(movie_id, score, Source.CONTENT, rating)
-            for movie_id, (score, rating) in added_scores(
-                release, vectors, self._query.order
-            ).items()
-            if movie_id not in self.excluded and allowed[catalogue.index[movie_id]]
-        ]
-        return sorted((*picks, *added), key=lambda pick: -pick.score)[:K_MAX]
+        added = self._only_allowed(added_movies(self._release, vectors, self._query.order))
+        return ranking.followed_by(added).by_score().take(slice(K_MAX))
 
-    def _by_retrieval(self) -> list[Pick]:
+    def _by_retrieval(self) -> Ranking:
         """Retrieval neither filters nor excludes: that is done here."""
-        release, catalogue = self._release, self._release.catalogue
         try:
-            ranking = self._models.retrieve(release, self._user.model, self._budget)
+            ranking = self._models.retrieve(self._release, self._user.model, self._budget)
         except MODEL_FAILURES as error:
             self.degradation.record("retrieval", error)
-            return []
-        allowed = allowed_movies(catalogue, self._query.filter, release.manifest.genres)
-        return self._rated(
-            [
-                Pick(row.movie_id, row.score, Source.RETRIEVAL)
-                for row in ranking
-                if row.movie_id not in self.excluded and allowed[catalogue.index[row.movie_id]]
-            ]
-        )
+            return NOTHING
+        return self._rated(self._only_allowed(ranking))
 
-    def _by_rating(self) -> list[Pick]:
+    def _by_rating(self) -> Ranking:
         """The allowed movies in the order of what `rank` says, as many as it takes at once."""
-        release, query = self._release, self._query
-        candidates = best_rated_movies(release, query.filter, self.excluded, MAX_WIDTH)
-        picks = self._rated([Pick(c.movie_id, c.score, Source.RETRIEVAL) for c in candidates])
-        scored = [replace(p, score=p.rating) for p in picks if p.rating is not None]
-        return sorted(scored, key=lambda pick: -pick.score)[:K_MAX]
+        candidates = best_rated_movies(self._release, self.allowed, MAX_WIDTH)
+        rated = self._rated(candidates)
+        said = rated.take(~np.isnan(rated.ratings))
+        retrieval = np.full_like(said.sources, SOURCES.index(Source.RETRIEVAL))
+        return said.scored(said.ratings, retrieval).by_score().take(slice(K_MAX))

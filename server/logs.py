@@ -5,14 +5,21 @@ from __future__ import annotations
 import json
 import logging
 import sys
+from contextvars import ContextVar
 from datetime import UTC, datetime
-from typing import IO, Any
+from typing import IO, Any, Final
 
 _EVENT_FIELDS = "event_fields"
 
+REQUEST_ID: Final[ContextVar[str]] = ContextVar("request_id", default="")
+"""The id of the call that this thread answers."""
+
 
 class JsonFormatter(logging.Formatter):
-    """A log record as one JSON object: time, level, logger, event, then the event's fields."""
+    """A log record as one JSON object: time, level, logger, event, then the event's fields.
+
+    What is logged while a call is answered has the call's `request_id`.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
         event: dict[str, Any] = {
@@ -22,6 +29,8 @@ class JsonFormatter(logging.Formatter):
             "event": record.getMessage(),
             **getattr(record, _EVENT_FIELDS, {}),
         }
+        if request_id := REQUEST_ID.get():
+            event.setdefault("request_id", request_id)
         if record.exc_info:
             event["traceback"] = self.formatException(record.exc_info)
         return json.dumps(event, ensure_ascii=False, default=str)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from server.added_scores import added_ratings
 from server.deadline import Budget
-from server.domain import Answer, PredictedRatings, RatingQuery, Source
+from server.degraded import Degradation
+from server.domain import Answer, MovieId, PredictedRatings, RatingQuery, Source
 from server.features.store import FeatureStore
 from server.releases import ActiveRelease
 from server.servables import Models
+from server.takeover import answered
 from server.users import request_user, unknown_movies
 
 
@@ -23,19 +25,32 @@ def predict_ratings(
     An added movie is rated by what is said of it; its mean stands in while it has no vectors.
 
     Raises:
-      UpstreamUnavailable: the model server does not answer.
+      UpstreamUnavailable: the model server does not answer, nor an engine in its place.
       DeadlineExceeded: the budget is spent.
       ContractViolation: the model server breaks the contract.
     """
     user = request_user(release, store, query.user_id, query.history, query.profile)
     known = tuple(movie_id for movie_id in query.movie_ids if movie_id in release.catalogue)
     trained = tuple(movie_id for movie_id in known if movie_id in release.trained)
-    rated = models.rate(release, user.model, trained, budget) if trained else ()
-    ratings = dict(zip(trained, rated, strict=True))
-    predicted = Source.RETRIEVAL if len(user.model.history) else Source.MEAN
-    sources = dict.fromkeys(trained, predicted)
+    degradation = Degradation(user.degraded_reasons)
+
+    def rated(models: Models) -> tuple[tuple[float, ...], Source]:
+        return models.rate(release, user.model, trained, budget), models.source
+
+    ratings: dict[MovieId, float] = {}
+    sources: dict[MovieId, Source] = {}
+    if trained:
+        predicted, source = answered(models, release, "rank", degradation, rated)
+        ratings = dict(zip(trained, predicted, strict=True))
+        sources = dict.fromkeys(trained, source if len(user.model.history) else Source.MEAN)
     if len(trained) < len(known) and release.added_vectors is not None:
-        vectors = models.user_vectors(release, user.model, budget)
+        vectors = answered(
+            models,
+            release,
+            "user_vectors",
+            degradation,
+            lambda models: models.user_vectors(release, user.model, budget),
+        )
         added = added_ratings(release, vectors, known)
         ratings |= added
         sources |= dict.fromkeys(added, Source.CONTENT)
@@ -48,7 +63,7 @@ def predict_ratings(
         sources=tuple(sources.get(i, Source.MEAN) for i in known),
         answer=Answer(
             release.version,
-            user.degraded_reasons,
+            degradation.reasons,
             unknown_movies(release, query.movie_ids, query.history.movie_ids),
         ),
     )

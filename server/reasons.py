@@ -2,52 +2,78 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
 
-from server.domain import BecauseOfMovie, MovieId, Order, Popular, Reason, SharedGenre, Source
+import numpy as np
+
+from server.domain import (
+    BecauseOfMovie,
+    History,
+    Movie,
+    Order,
+    Popular,
+    Profile,
+    Reason,
+    SharedGenre,
+    Source,
+)
 from server.features.catalogue import Catalogue
-from server.ladder import Pick
-from server.servables import ModelUser
+
+BY_MODELS: Final = frozenset({Source.RETRIEVAL, Source.ENGINE})
+"""Sources of what the models say."""
 
 
-class Reasons:
-    """The reasons of one list.
+@dataclass(frozen=True, slots=True)
+class Taste:
+    """What the reasons of a list say of its user."""
 
-    A movie of the history is cited where the model server says what the retrieval score would lose
-    without it, and only where that score makes the order.
+    favorites: tuple[str, ...]
+    """Favourite genres."""
+    n_seen: Mapping[str, int]
+    """Movies of the history by genre."""
+    is_newcomer: bool
+    """Without history, asking for the final order: popularity alone speaks for what models say."""
+
+
+def taste_of(
+    catalogue: Catalogue,
+    genres: Sequence[str],
+    history: History,
+    profile: Profile,
+    order: Order,
+) -> Taste:
+    """The taste of a user.
+
+    Args:
+      catalogue: has every movie of the history.
+      genres: the manifest's list.
+      history: of the user.
+      profile: of the user.
+      order: of the list.
     """
+    rows = [catalogue.index[movie_id] for movie_id in history.movie_ids]
+    words = catalogue.genre_words[rows].astype("<i8")
+    n_seen = np.unpackbits(words.view(np.uint8), axis=1, bitorder="little").sum(axis=0)
+    return Taste(
+        profile.favorite_genres,
+        {genre: n for genre, n in zip(genres, n_seen.tolist(), strict=False) if n},
+        order is Order.DEFAULT and not rows,
+    )
 
-    def __init__(self, catalogue: Catalogue, user: ModelUser, order: Order) -> None:
-        self._catalogue = catalogue
-        self._cites = order is Order.DEFAULT
-        self._favorites = frozenset(user.profile.favorite_genres)
-        self._nobody_special = self._cites and not len(user.history)
-        self._history = Counter(
-            genre
-            for movie_id in user.history.movie_ids
-            for genre in catalogue.movie(movie_id).genres
-        )
 
-    def of(self, pick: Pick) -> tuple[Reason, ...]:
-        """Cited movies, strongest first; favourite genres; popularity where that is the source.
+def reasons_for(
+    movie: Movie, source: Source, cited: tuple[BecauseOfMovie, ...], taste: Taste
+) -> tuple[Reason, ...]:
+    """Cited movies, strongest first; favourite genres; popularity where that is what speaks.
 
-        Where none of these says anything, the genre that the movie shares with most of the history.
-        """
-        cited: tuple[BecauseOfMovie, ...] = pick.because_of if self._cites else ()
-        genres = self._genres(pick.movie_id)
-        shared = [SharedGenre(genre) for genre in genres if genre in self._favorites]
-        popular = [Popular()] if self._is_for_everybody(pick) else []
-        found: tuple[Reason, ...] = (*cited, *shared, *popular)
-        if found:
-            return found
-        known = [genre for genre in genres if self._history[genre]]
-        return (SharedGenre(max(known, key=self._history.__getitem__)),) if known else ()
-
-    def _is_for_everybody(self, pick: Pick) -> bool:
-        """Whether popularity is what speaks for it; to newcomers the models say that alone."""
-        if pick.source is Source.RETRIEVAL:
-            return self._nobody_special
-        return pick.source is Source.POPULAR
-
-    def _genres(self, movie_id: MovieId) -> tuple[str, ...]:
-        return self._catalogue.movie(movie_id).genres
+    Where none of these says anything, the genre that the movie shares with most of the history.
+    """
+    shared = [SharedGenre(genre) for genre in movie.genres if genre in taste.favorites]
+    for_everybody = taste.is_newcomer if source in BY_MODELS else source is Source.POPULAR
+    found: tuple[Reason, ...] = (*cited, *shared, *([Popular()] if for_everybody else []))
+    known = [genre for genre in movie.genres if genre in taste.n_seen]
+    if found or not known:
+        return found
+    return (SharedGenre(max(known, key=taste.n_seen.__getitem__)),)

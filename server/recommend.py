@@ -4,26 +4,27 @@ from __future__ import annotations
 
 import uuid
 
+import numpy as np
+
 from server.deadline import Budget
 from server.diversity import diversified
 from server.domain import (
     Answer,
     BecauseOfMovie,
+    Movie,
     MovieId,
     Order,
     Profile,
-    RankedList,
-    RankedMovie,
     Recommendation,
     Recommendations,
     RecommendQuery,
 )
 from server.features.store import FeatureStore
-from server.ladder import Ladder, Pick
+from server.ladder import Ladder
 from server.paging import PageTokens
 from server.profile_mix import mixed_by_profile
-from server.rate import clipped
-from server.reasons import Reasons
+from server.ranking import NOBODY, SOURCES, RankedList, cited_by_id
+from server.reasons import Taste, reasons_for, taste_of
 from server.releases import ActiveRelease
 from server.servables import Models
 from server.users import request_user
@@ -42,23 +43,29 @@ def rank_movies(
     """
     user = request_user(release, store, query.user_id, query.history, query.profile)
     ladder = Ladder(release, query, user, budget, models)
-    picks = ladder.by_models()
-    profile = user.model.profile
-    alone = profile != Profile() and not len(user.model.history)
-    if alone and query.order is Order.DEFAULT:
-        picks = mixed_by_profile(release, profile, query.filter, ladder.excluded, picks)
-    picks = ladder.filled(picks)
+    ranking = ladder.by_models()
+    history, profile = user.model.history, user.model.profile
+    if query.order is Order.DEFAULT and profile != Profile() and not len(history):
+        ranking = mixed_by_profile(release, profile, ladder.allowed, ranking)
+    ranking = ladder.filled(ranking)
+    catalogue = release.catalogue
     if query.diversity > 0:
-        order = diversified(
-            release.catalogue,
-            [pick.movie_id for pick in picks],
-            [pick.score for pick in picks],
-            query.diversity,
-        )
-        picks = [picks[position] for position in order]
-    reasons = Reasons(release.catalogue, user.model, query.order)
+        order = diversified(catalogue, ranking.movies, ranking.scores, query.diversity)
+        ranking = ranking.take(order)
+    means = catalogue.shrunk_means[ranking.movies]
+    ratings = np.where(np.isnan(ranking.ratings), means, ranking.ratings)
+    # Reasons are those of the retrieval score, which makes no other order.
+    cited = ranking.cited if query.order is Order.DEFAULT else np.full_like(ranking.cited, NOBODY)
+    cited_ids, positions = cited_by_id(cited, catalogue.movie_ids)
     return RankedList(
-        movies=tuple(_ranked(release, pick, reasons) for pick in picks),
+        movie_ids=tuple([catalogue.movie_ids[movie] for movie in ranking.movies.tolist()]),
+        predicted_ratings=ratings.clip(*release.manifest.rating_range),
+        scores=ranking.scores,
+        sources=ranking.sources,
+        cited_ids=cited_ids,
+        cited=positions,
+        drops=ranking.drops,
+        taste=taste_of(catalogue, release.manifest.genres, history, profile, query.order),
         user_state=user.state,
         recommendation_id=uuid.uuid4().hex,
         release_version=release.version,
@@ -85,32 +92,37 @@ def cut_page(
       unknown: the request's movie ids that the catalogue does not have.
     """
     page, rest = ranked.split(page_size)
-    cited = {
-        reason.movie_id: release.catalogue.movie_or_bare(reason.movie_id)
-        for entry in page.movies
-        for reason in entry.reasons
-        if isinstance(reason, BecauseOfMovie)
-    }
+    catalogue = release.catalogue
+    columns = (page.predicted_ratings, page.scores, page.sources)
+    rows = zip(*(column.tolist() for column in columns), page.because_of(), strict=True)
+    movies = tuple(
+        _recommendation(catalogue.movie_or_bare(movie_id), page.taste, *row)
+        for movie_id, row in zip(page.movie_ids, rows, strict=True)
+    )
     return Recommendations(
-        movies=tuple(
-            Recommendation(release.catalogue.movie_or_bare(entry.movie_id), entry)
-            for entry in page.movies
-        ),
-        cited=cited,
+        movies=movies,
+        cited={
+            reason.movie_id: catalogue.movie_or_bare(reason.movie_id)
+            for shown in movies
+            for reason in shown.reasons
+            if isinstance(reason, BecauseOfMovie)
+        },
         user_state=ranked.user_state,
         recommendation_id=ranked.recommendation_id,
-        next_page_token=tokens.seal(rest, query_hash) if rest.movies else "",
+        next_page_token=tokens.seal(rest, query_hash) if len(rest) else "",
         answer=Answer(ranked.release_version, ranked.degraded_reasons, unknown),
     )
 
 
-def _ranked(release: ActiveRelease, pick: Pick, reasons: Reasons) -> RankedMovie:
-    low, high = release.manifest.rating_range
-    mean = release.catalogue.shrunk_mean(pick.movie_id)
-    return RankedMovie(
-        movie_id=pick.movie_id,
-        predicted_rating=clipped(mean if pick.rating is None else pick.rating, low, high),
-        score=pick.score,
-        source=pick.source,
-        reasons=reasons.of(pick),
+def _recommendation(
+    movie: Movie,
+    taste: Taste,
+    rating: float,
+    score: float,
+    source_code: int,
+    because_of: tuple[BecauseOfMovie, ...],
+) -> Recommendation:
+    source = SOURCES[source_code]
+    return Recommendation(
+        movie, rating, score, source, reasons_for(movie, source, because_of, taste)
     )

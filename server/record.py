@@ -7,13 +7,10 @@ import json
 from server.domain import MovieId, RecordedRatings, RecordQuery
 from server.errors import FieldViolation, InvalidRequest
 from server.features.store import FeatureStore, Receipt
-from server.releases import ActiveRelease
-from server.users import unknown_movies
+from server.releases import Releases
 
 
-def record_ratings(
-    release: ActiveRelease, query: RecordQuery, store: FeatureStore
-) -> RecordedRatings:
+def record_ratings(releases: Releases, query: RecordQuery, store: FeatureStore) -> RecordedRatings:
     """Stores the ratings of known movies, durably, and names the unknown ones.
 
     A request id that is known already gives the answer of its first time and stores nothing.
@@ -22,9 +19,10 @@ def record_ratings(
       InvalidRequest: the request id belongs to another request.
       StoreError: the store fails; a call again with the same request id is safe.
     """
-    events = tuple(event for event in query.events if event.movie_id in release.catalogue)
-    unknown = unknown_movies(release, (event.movie_id for event in query.events))
-    answer = RecordedRatings(len(events), unknown)
+    named = dict.fromkeys(event.movie_id for event in query.events)
+    known = {i for i in named if i in releases.having(i).catalogue}
+    events = tuple(event for event in query.events if event.movie_id in known)
+    answer = RecordedRatings(len(events), tuple(i for i in named if i not in known))
     receipt = Receipt(query.digest, _to_text(answer))
     kept = store.record(events, query.request_id, receipt)
     check_same_request(kept, query.digest)

@@ -6,13 +6,15 @@ import hashlib
 import json
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from server.domain import GUEST, AddedMovie, UserId, Version
+from server.domain import GUEST, AddedMovie, MovieId, UserId, Version
+from server.engine.engine import Engine
+from server.engine.opening import open_engine
 from server.errors import NotReady
 from server.features.catalogue import Catalogue
 from server.features.snapshot import read_catalogue, read_users
@@ -39,6 +41,17 @@ class MovieVectors:
     """[A, R]"""
     rating_biases: NDArray[np.float32]
     """[A]"""
+    places: NDArray[np.float32]
+    """[A, S] by content, in the space of the snapshot's vectors; only the direction means much."""
+
+    def followed_by(self, others: MovieVectors) -> MovieVectors:
+        """These movies, then those."""
+        return MovieVectors(
+            *(
+                np.concatenate([getattr(self, column.name), getattr(others, column.name)])
+                for column in fields(self)
+            )
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +72,10 @@ class ActiveRelease:
     """Of `added`; None while the model server has not said."""
     n_stored: int = 0
     """Added movies in the store when `added` was read."""
+    engine: Engine | None = None
+    """Its models in this process; None where it has no arrays for that."""
+    why_no_engine: str = ""
+    """"" where there is one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +154,19 @@ class Releases:
             return release
         return candidate.release
 
+    def having(self, movie_id: MovieId) -> ActiveRelease:
+        """The active release, or the candidate where that alone has the movie.
+
+        Users of the candidate see its movies in their lists, and ask for them and rate them.
+
+        Raises:
+          NotReady: there is none.
+        """
+        release, candidate = self.require(), self.candidate
+        if candidate is None or movie_id in release.catalogue:
+            return release
+        return candidate.release if movie_id in candidate.release.catalogue else release
+
     def frozen(self) -> Releases:
         """The releases of this moment, whatever takes their place: for calls of many users."""
         now = Releases()
@@ -152,8 +182,8 @@ class Releases:
                 self.candidate = replace(self.candidate, release=changed(self.candidate.release))
 
 
-def load_release(models: ModelsDir, version: Version, store: FeatureStore) -> ActiveRelease:
-    """Reads and verifies the snapshot of a release, and fills the store with its users.
+def read_release(models: ModelsDir, version: Version) -> ActiveRelease:
+    """Reads and verifies the snapshot of a release, and its engine where it has one.
 
     Raises:
       ContractError: manifest or snapshot is missing, corrupt or of another contract.
@@ -164,12 +194,31 @@ def load_release(models: ModelsDir, version: Version, store: FeatureStore) -> Ac
     verify_part(manifest, FEATURES_PART, folder)
     try:
         catalogue = read_catalogue(folder, manifest.genres)
-        store.load(version, _fingerprint(manifest), read_users(folder))
     except ContractError:
         raise
     except (KeyError, IndexError, TypeError, ValueError) as error:
         raise ContractError(f"{folder}: not a snapshot: {error!r}") from error
-    return ActiveRelease(version, manifest, catalogue, catalogue)
+    engine, why_no_engine = open_engine(models, manifest, catalogue)
+    return ActiveRelease(
+        version, manifest, catalogue, catalogue, engine=engine, why_no_engine=why_no_engine
+    )
+
+
+def store_users(models: ModelsDir, release: ActiveRelease, store: FeatureStore) -> None:
+    """Fills the store with the users of a release whose snapshot has been verified.
+
+    Raises:
+      ContractError: the snapshot breaks the contract.
+      StoreError: the store fails.
+      OSError: a file cannot be read.
+    """
+    folder = models.features(release.version)
+    try:
+        store.load(release.version, _fingerprint(release.manifest), read_users(folder))
+    except ContractError:
+        raise
+    except (KeyError, IndexError, TypeError, ValueError) as error:
+        raise ContractError(f"{folder}: not a snapshot: {error!r}") from error
 
 
 def read_published_manifest(models: ModelsDir, version: Version) -> Manifest:

@@ -217,7 +217,7 @@ def _new_movie(
     checks.count("new_movie.tags", len(message.tags), 0, MAX_TAGS)
     for position, tag in enumerate(message.tags[:MAX_TAGS]):
         checks.text(f"new_movie.tags[{position}]", tag, MAX_ID_BYTES)
-    if not (message.title or message.genres or message.tags):
+    if not (message.title.strip() or message.genres or message.tags):
         checks.refuse("new_movie", "says nothing, allowed is a title, genres or tags")
     return NewMovie(message.title, message.year, _unique(message.genres), _unique(message.tags))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, Final
 
 from protos.recommender.v1 import recommender_pb2 as pb
@@ -29,11 +30,15 @@ from server.domain import (
 )
 from server.status import ServingStatus
 
+MOVIES_KEPT: Final = 8192
+"""Movies whose messages are not made anew; a page of ten shows up to forty, cited ones included."""
+
 _SOURCES: Final[Mapping[Source, pb.Source]] = {
     Source.RETRIEVAL: pb.SOURCE_RETRIEVAL,
     Source.CONTENT: pb.SOURCE_CONTENT,
     Source.POPULAR: pb.SOURCE_POPULAR,
     Source.MEAN: pb.SOURCE_MEAN,
+    Source.ENGINE: pb.SOURCE_ENGINE,
 }
 _USER_STATES: Final[Mapping[UserState, pb.UserState]] = {
     UserState.HOT: pb.USER_STATE_HOT,
@@ -48,10 +53,10 @@ def recommend_response(answer: Recommendations) -> pb.RecommendUserResponse:
         recommendations=[
             pb.RecommendUserResponse.Recommendation(
                 movie=movie_message(entry.movie),
-                predicted_rating=entry.ranked.predicted_rating,
-                score=entry.ranked.score,
-                source=_SOURCES[entry.ranked.source],
-                reasons=[_reason(reason, answer.cited) for reason in entry.ranked.reasons],
+                predicted_rating=entry.predicted_rating,
+                score=entry.score,
+                source=_SOURCES[entry.source],
+                reasons=[_reason(reason, answer.cited) for reason in entry.reasons],
             )
             for entry in answer.movies
         ],
@@ -164,8 +169,9 @@ def status_response(status: ServingStatus) -> pb.GetServingStatusResponse:
     )
 
 
+@lru_cache(MOVIES_KEPT)
 def movie_message(movie: Movie) -> pb.Movie:
-    """A movie as the public API shows it."""
+    """A movie as the public API shows it; shared by all who ask, so nobody may change it."""
     return pb.Movie(
         movie_id=movie.movie_id,
         title=movie.title,

@@ -4,24 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Protocol
+from functools import reduce
+from typing import Final, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from server.codec import Array
 from server.deadline import Budget
 from server.domain import (
-    BecauseOfMovie,
     History,
     MovieFilter,
     MovieId,
     NewMovie,
     Order,
     Profile,
+    Source,
     UserId,
 )
 from server.errors import ContractViolation, UpstreamUnavailable
+from server.movie_space import place_by_content
 from server.prediction import PredictionClient, ServableCall
+from server.ranking import NOBODY, Ranking
 from server.releases import ActiveRelease, MovieVectors
 from server.rules import genre_mask_words
 from serving.contract import (
@@ -68,21 +72,6 @@ class RankingQuery:
     wants_vectors: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class RankedRow:
-    """A movie of the catalogue as a graph ranks it."""
-
-    movie_id: MovieId
-    score: float
-    rating: float | None = None
-    """None when the call has no ratings."""
-    because_of: tuple[BecauseOfMovie, ...] = ()
-
-
-Ranking = tuple[RankedRow, ...]
-"""Best first; no movie repeats."""
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class UserVectors:
     """A user in the spaces of one release, and how its candidates' scores are spread."""
@@ -101,6 +90,11 @@ class Models(Protocol):
 
     Every method may raise UpstreamUnavailable, DeadlineExceeded or ContractViolation.
     """
+
+    @property
+    def source(self) -> Source:
+        """Where an answer says that its movies and ratings come from."""
+        ...
 
     def recommend(
         self, release: ActiveRelease, query: RankingQuery, budget: Budget
@@ -157,6 +151,8 @@ class Models(Protocol):
 class ServableModels:
     """Models behind a PredictionClient, always at the release's own version."""
 
+    source = Source.RETRIEVAL
+
     def __init__(self, prediction: PredictionClient) -> None:
         self._prediction = prediction
 
@@ -191,8 +187,8 @@ class ServableModels:
             self._embed(release, movies[start : start + BATCH_SIZES[-1]], budget)
             for start in range(0, len(movies), BATCH_SIZES[-1])
         ]
-        items, ratings, biases = (np.concatenate(columns) for columns in zip(*batches, strict=True))
-        return MovieVectors(items, ratings, biases[:, 0])
+        first, *others = batches
+        return reduce(MovieVectors.followed_by, others, first)
 
     def retrieve(self, release: ActiveRelease, user: ModelUser, budget: Budget) -> Ranking:
         return self._rank(release, "retrieval", DEFAULT_SIGNATURE, _user_inputs(user), budget)
@@ -237,13 +233,7 @@ class ServableModels:
         movie_filter: MovieFilter,
         budget: Budget,
     ) -> Ranking:
-        inputs = {
-            "title": _strings([movie.title]),
-            "genres": padded(movie.genres),
-            "year": np.array([movie.year], np.int64),
-            "tags": padded(movie.tags),
-            **_filter_inputs(release, movie_filter),
-        }
+        inputs = {**_movie_inputs([movie]), **_filter_inputs(release, movie_filter)}
         return self._rank(release, "content", "similar", inputs, budget)
 
     def _rank(
@@ -256,7 +246,8 @@ class ServableModels:
     ) -> Ranking:
         call = ServableCall(servable, signature, release.version)
         outputs = self._prediction.predict(call, inputs, _RANKED, budget, {"B": 1})
-        return tuple(RankedRow(*row) for row in _rows(release, call, outputs, _RANKED))
+        kept, movies = _rows(release, call, outputs)
+        return Ranking.of(Source.RETRIEVAL, movies, outputs["scores"][0][kept])
 
     def _recommend(
         self,
@@ -269,44 +260,76 @@ class ServableModels:
         call = ServableCall(servable, DEFAULT_SIGNATURE, release.version)
         inputs = _recommend_inputs(release, query)
         outputs = self._prediction.predict(call, inputs, names, budget, _sizes(release))
-        rows = _rows(release, call, outputs, _REASONED)
-        vectors = _user_vectors(outputs) if query.wants_vectors else None
-        return tuple(_reasoned_row(*row) for row in rows), vectors
+        kept, movies = _rows(release, call, outputs)
+        drops = outputs["reason_drops"][0][kept]
+        ranking = Ranking.of(
+            Source.RETRIEVAL,
+            movies,
+            outputs["scores"][0][kept],
+            outputs["ratings"][0][kept],
+            _cited(release, outputs["reason_ids"][0][kept], drops),
+            drops,
+        )
+        return ranking, _user_vectors(outputs) if query.wants_vectors else None
 
     def _embed(
         self, release: ActiveRelease, movies: Sequence[NewMovie], budget: Budget
-    ) -> tuple[Array, ...]:
-        inputs = {
-            "title": _strings([movie.title for movie in movies]),
-            "genres": padded_rows([movie.genres for movie in movies]),
-            "year": np.array([movie.year for movie in movies], np.int64),
-            "tags": padded_rows([movie.tags for movie in movies]),
-        }
+    ) -> MovieVectors:
+        said = _movie_inputs(movies)
         call = ServableCall("content", "embed_movie", release.version)
         sizes = {**_sizes(release), "B": len(movies)}
-        outputs = self._prediction.predict(call, inputs, _MOVIE_VECTORS, budget, sizes)
-        return tuple(outputs[name] for name in _MOVIE_VECTORS)
+        outputs = self._prediction.predict(call, said, _MOVIE_VECTORS, budget, sizes)
+        items, ratings, biases = (outputs[name] for name in _MOVIE_VECTORS)
+        return MovieVectors(items, ratings, biases[:, 0], self._places(release, said, budget))
+
+    def _places(self, release: ActiveRelease, said: dict[str, Array], budget: Budget) -> Array:
+        """[B, S] where the movies stand among those of the release, by content."""
+        n_movies = len(said["title"])
+        call = ServableCall("content", "similar", release.version)
+        everything = _filter_inputs(release, MovieFilter())
+        inputs = {
+            **said,
+            **{name: np.repeat(row, n_movies, axis=0) for name, row in everything.items()},
+        }
+        outputs = self._prediction.predict(call, inputs, _RANKED, budget, {"B": n_movies})
+        trained = release.trained
+        places = []
+        for number in range(n_movies):
+            kept, rows = _rows(release, call, outputs, number)
+            cosines = outputs["scores"][number][kept]
+            places.append(place_by_content(trained, rows, cosines))
+        return np.stack(places)
 
 
 def _rows(
-    release: ActiveRelease,
-    call: ServableCall,
-    outputs: Mapping[str, Array],
-    names: tuple[str, ...],
-) -> list[tuple[Any, ...]]:
-    """The ranked movies with the columns `names`, of which the first is their ids.
+    release: ActiveRelease, call: ServableCall, outputs: Mapping[str, Array], number: int = 0
+) -> tuple[slice | NDArray[np.bool_], NDArray[np.int64]]:
+    """Which columns of one row of an answer hold a movie, and the movie_index of each of these.
 
     Raises:
       ContractViolation: a movie repeats, or the release does not have it.
     """
-    columns = [outputs[name][0].tolist() for name in names]
+    ids = outputs["movie_ids"][number].tolist()
+    kept: slice | NDArray[np.bool_] = slice(None)
     # An empty id is a column without a movie: fewer were allowed than there are columns.
-    rows = [row for row in zip(*columns, strict=True) if row[0]]
-    if any(row[0] not in release.trained for row in rows):
+    if "" in ids:
+        kept = np.array([bool(movie_id) for movie_id in ids])
+        ids = list(filter(None, ids))
+    index = release.trained.index
+    rows = list(map(index.get, ids))
+    if None in rows:
         raise ContractViolation(f"{call}: a movie that the release's snapshot does not have")
-    if len({row[0] for row in rows}) != len(rows):
+    if len(set(rows)) != len(rows):
         raise ContractViolation(f"{call}: a movie repeats")
-    return rows
+    return kept, np.array(rows, np.int64)
+
+
+def _cited(release: ActiveRelease, movie_ids: Array, drops: Array) -> NDArray[np.int64]:
+    """[K, 3] movie_index of the cited movies; the graph pads with "" and 0."""
+    found = list(map(release.trained.index.get, movie_ids.ravel().tolist()))
+    # None, for what is no movie, becomes NaN.
+    rows = np.array(found, np.float64).reshape(drops.shape)
+    return np.where((drops > 0) & ~np.isnan(rows), rows, NOBODY).astype(np.int64)
 
 
 def _sizes(release: ActiveRelease) -> dict[str, int]:
@@ -320,18 +343,6 @@ def _user_vectors(outputs: Mapping[str, Array]) -> UserVectors:
         rating_bias=float(outputs["rating_bias"][0, 0]),
         score_stats=tuple(outputs["score_stats"][0].tolist()),
     )
-
-
-def _reasoned_row(
-    movie_id: MovieId, score: float, rating: float, cited: list[MovieId], drops: list[float]
-) -> RankedRow:
-    """A row with the movies of the history that pull it up; the graph pads with "" and 0."""
-    because_of = tuple(
-        BecauseOfMovie(cited_id, drop)
-        for cited_id, drop in zip(cited, drops, strict=True)
-        if cited_id and drop > 0
-    )
-    return RankedRow(movie_id, score, rating, because_of)
 
 
 def padded_rows(rows: Sequence[Sequence[str]]) -> Array:
@@ -369,6 +380,15 @@ def _user_inputs(user: ModelUser) -> dict[str, Array]:
         "history_ids": history_ids,
         "history_ratings": ratings,
         "profile": padded(user.profile.tokens()),
+    }
+
+
+def _movie_inputs(movies: Sequence[NewMovie]) -> dict[str, Array]:
+    return {
+        "title": _strings([movie.title for movie in movies]),
+        "genres": padded_rows([movie.genres for movie in movies]),
+        "year": np.array([movie.year for movie in movies], np.int64),
+        "tags": padded_rows([movie.tags for movie in movies]),
     }
 
 

@@ -12,15 +12,15 @@ from protos.recommender.v1 import recommender_pb2 as pb
 from protos.recommender.v1 import recommender_pb2_grpc
 from server import catalogue_requests, requests, responses, write_requests
 from server.additions import Additions
+from server.backends import Backend
 from server.batch import batch_recommend
 from server.deadline import Budget
-from server.domain import UserId
+from server.domain import MovieId, UserId
 from server.errors import UnknownMovie
 from server.features.store import FeatureStore
-from server.interceptors import REQUEST_ID
+from server.logs import REQUEST_ID
 from server.paging import PageTokens, hash_of
 from server.popular import popular_ranking
-from server.prediction import PredictionClient
 from server.rate import predict_ratings
 from server.recommend import cut_page, rank_movies
 from server.record import record_ratings
@@ -40,7 +40,7 @@ class Parts:
     """Of a call that sets none."""
     releases: Releases
     store: FeatureStore
-    prediction: PredictionClient
+    backend: Backend
     models: Models
     additions: Additions
     page_tokens: PageTokens
@@ -86,7 +86,7 @@ class RecommenderServicer(recommender_pb2_grpc.RecommenderServiceServicer):
     def SimilarMovies(
         self, request: pb.SimilarMoviesRequest, context: grpc.ServicerContext
     ) -> pb.SimilarMoviesResponse:
-        release = self._parts.releases.require()
+        release = self._parts.releases.having(MovieId(request.movie_id))
         query = requests.similar_query(request, release.manifest)
         return responses.similar_response(
             similar_movies(release, query, self._budget(context), self._parts.models)
@@ -102,8 +102,8 @@ class RecommenderServicer(recommender_pb2_grpc.RecommenderServiceServicer):
     def GetMovie(
         self, request: pb.GetMovieRequest, _context: grpc.ServicerContext
     ) -> pb.GetMovieResponse:
-        release = self._parts.releases.require()
         movie_id = catalogue_requests.movie_id(request)
+        release = self._parts.releases.having(movie_id)
         if movie_id not in release.catalogue:
             raise UnknownMovie("movie_id")
         return responses.movie_response(release.catalogue.movie(movie_id), release.version)
@@ -125,9 +125,9 @@ class RecommenderServicer(recommender_pb2_grpc.RecommenderServiceServicer):
     def RecordRatings(
         self, request: pb.RecordRatingsRequest, _context: grpc.ServicerContext
     ) -> pb.RecordRatingsResponse:
-        release = self._parts.releases.require()
-        query = write_requests.record_query(request, release.manifest)
-        return responses.record_response(record_ratings(release, query, self._parts.store))
+        releases = self._parts.releases.frozen()
+        query = write_requests.record_query(request, releases.require().manifest)
+        return responses.record_response(record_ratings(releases, query, self._parts.store))
 
     def GetServingStatus(
         self, _request: pb.GetServingStatusRequest, context: grpc.ServicerContext
@@ -136,7 +136,7 @@ class RecommenderServicer(recommender_pb2_grpc.RecommenderServiceServicer):
             serving_status(
                 self._parts.releases,
                 self._parts.store,
-                self._parts.prediction,
+                self._parts.backend,
                 self._budget(context),
             )
         )

@@ -30,6 +30,11 @@ class Settings(BaseSettings):
     models_dir: Path = Field(
         Path("serving/models"), description="Folder that `trainer publish` writes releases into."
     )
+    engine: Literal["predict", "local"] = Field(
+        "predict",
+        description="Who answers for the models: the model server, where the engine in this process"
+        " takes over while it is away; or that engine alone.",
+    )
     model_server: str = Field(
         "127.0.0.1:8500", description="host:port of TensorFlow Serving or of `python -m serving`."
     )

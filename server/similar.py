@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import numpy as np
-
 from server.deadline import Budget
+from server.degraded import Degradation
 from server.domain import Answer, MovieId, NewMovie, SimilarMovies, SimilarQuery
 from server.errors import UnknownMovie
+from server.movie_space import place_of, unit
 from server.releases import ActiveRelease
 from server.rules import allowed_movies
 from server.servables import Models
-from serving.contract import MODE_CONTENT
+from server.takeover import answered
+from serving.contract import MODE_COLLABORATIVE
 
 
 def similar_movies(
@@ -20,60 +21,87 @@ def similar_movies(
 ) -> SimilarMovies:
     """Movies that pass the filter, most similar first, never the movie itself.
 
-    Where content alone is compared, added movies have their places in the list: for a movie that
-    the models were not trained on, and in mode CONTENT. Nobody watched them yet, so that the other
-    modes have nothing to compare.
+    Added movies have their places in the list but in mode COLLABORATIVE: nobody watched them yet.
+    A movie that the models were not trained on is compared by content in every mode.
 
     Raises:
       UnknownMovie: the catalogue does not have the movie.
-      UpstreamUnavailable: the model server does not answer.
+      UpstreamUnavailable: the model server does not answer, nor an engine in its place.
       DeadlineExceeded: the budget is spent.
       ContractViolation: the model server breaks the contract.
     """
-    target, said = query.target, _said_of(release, query.target)
+    target, degradation = query.target, Degradation()
     if not isinstance(target, NewMovie) and target in release.trained:
-        ranking = models.similar(release, target, query.mode, query.filter, budget)
-        by_content = query.mode == MODE_CONTENT
+        known = target
+        ranking = answered(
+            models,
+            release,
+            "similar",
+            degradation,
+            lambda models: models.similar(release, known, query.mode, query.filter, budget),
+        )
+        with_added = query.mode != MODE_COLLABORATIVE
     else:
-        ranking = models.similar_to_new(release, said, query.filter, budget)
-        by_content = True
-    scores = {row.movie_id: row.score for row in ranking}
-    if by_content and release.added_vectors is not None:
-        scores.update(_added(release, query, said, budget, models))
+        said = _said_of(release, target)
+        ranking = answered(
+            models,
+            release,
+            "similar_to_new",
+            degradation,
+            lambda models: models.similar_to_new(release, said, query.filter, budget),
+        )
+        with_added = True
+    ids = release.catalogue.movie_ids
+    scores = {
+        ids[movie]: score
+        for movie, score in zip(ranking.movies.tolist(), ranking.scores.tolist(), strict=True)
+    }
+    if with_added:
+        scores.update(_added(release, query, budget, models, degradation))
     best = sorted(
         ((i, score) for i, score in scores.items() if i != target), key=lambda entry: -entry[1]
     )[: query.page_size]
     return SimilarMovies(
         movies=tuple(release.catalogue.movie(movie_id) for movie_id, _ in best),
         scores=tuple(score for _, score in best),
-        answer=Answer(release.version),
+        answer=Answer(release.version, degradation.reasons),
     )
 
 
 def _said_of(release: ActiveRelease, target: MovieId | NewMovie) -> NewMovie:
-    """What is known of the target itself; a snapshot's tags stay with the trainer."""
+    """What is said of a movie that the models were not trained on."""
     if isinstance(target, NewMovie):
         return target
     for added in release.added:
         if added.movie_id == target:
             return added.as_new()
-    if target not in release.catalogue:
-        raise UnknownMovie("movie_id")
-    movie = release.catalogue.movie(target)
-    return NewMovie(movie.title, movie.year, movie.genres, ())
+    raise UnknownMovie("movie_id")
 
 
 def _added(
-    release: ActiveRelease, query: SimilarQuery, said: NewMovie, budget: Budget, models: Models
+    release: ActiveRelease,
+    query: SimilarQuery,
+    budget: Budget,
+    models: Models,
+    degradation: Degradation,
 ) -> Iterator[tuple[MovieId, float]]:
-    """Added movies that pass the filter, with the cosine of where the content model places them."""
-    if release.added_vectors is None:
+    """Added movies that pass the filter, with the cosine of their places and the target's."""
+    catalogue, vectors = release.catalogue, release.added_vectors
+    if vectors is None:
         return
-    (vector,) = models.embed_movies(release, [said], budget).item_vectors
-    vectors = release.added_vectors.item_vectors
-    lengths = np.linalg.norm(vectors, axis=1) * np.linalg.norm(vector)
-    cosines = np.divide(vectors @ vector, lengths, out=np.zeros_like(lengths), where=lengths > 0)
-    allowed = allowed_movies(release.catalogue, query.filter, release.manifest.genres)
+    if isinstance(query.target, NewMovie):
+        new = query.target
+        (place,) = answered(
+            models,
+            release,
+            "embed_movie",
+            degradation,
+            lambda models: models.embed_movies(release, [new], budget),
+        ).places
+    else:
+        place = place_of(catalogue, catalogue.index[query.target], query.mode)
+    cosines = unit(vectors.places) @ unit(place)
+    allowed = allowed_movies(catalogue, query.filter, release.manifest.genres)
     for movie, cosine in zip(release.added, cosines.tolist(), strict=True):
-        if allowed[release.catalogue.index[movie.movie_id]]:
+        if allowed[catalogue.index[movie.movie_id]]:
             yield movie.movie_id, cosine

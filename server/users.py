@@ -105,6 +105,8 @@ def merge_histories(stored: History, request: History) -> History:
 
 def known_part(release: ActiveRelease, history: History) -> History:
     """The entries whose movie the catalogue has."""
+    if all(map(release.catalogue.index.__contains__, history.movie_ids)):
+        return history
     kept = [i for i, movie_id in enumerate(history.movie_ids) if movie_id in release.catalogue]
     return History(
         tuple(history.movie_ids[i] for i in kept),

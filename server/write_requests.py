@@ -86,6 +86,8 @@ def _added_movie(
 ) -> AddedMovie:
     checks.movie_id(f"{field}.movie_id", message.movie_id)
     checks.text(f"{field}.title", message.title, MAX_TEXT_BYTES, required=True)
+    if message.title.isspace():
+        checks.refuse(f"{field}.title", "is blank, allowed is a title")
     checks.year(f"{field}.year", message.year)
     checks.known(f"{field}.genres", message.genres, manifest.genres)
     checks.count(f"{field}.tags", len(message.tags), 0, MAX_TAGS)
@@ -95,8 +97,9 @@ def _added_movie(
         movie_id=MovieId(message.movie_id),
         title=message.title,
         year=message.year,
-        genres=tuple(dict.fromkeys(message.genres)),
-        tags=tuple(dict.fromkeys(message.tags)),
+        # In one order, whatever the caller's: it is no part of what the movie is.
+        genres=tuple(sorted(set(message.genres))),
+        tags=tuple(sorted(set(message.tags))),
     )
 
 

@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Any
 
 import grpc
+import numpy as np
 
 from protos.tfserving.v1 import tfserving_pb2 as tf
 from serving.contract import K_MAX, REQUIRED_SERVABLES
@@ -213,6 +214,43 @@ def _tensor(output: Output) -> tf.TensorProto:
     return tensor
 
 
+def _place(year: int) -> tuple[float, float]:
+    """Where the content model places a movie."""
+    return year / 1000, 9.0
+
+
+def _embed_movie(inputs: Inputs, version: int) -> Mapping[str, Output]:
+    """A movie of the year 9500 scores 9.5 and is rated 3 + number of tags."""
+    years, tags = inputs["year"][0], inputs["tags"]
+    n = len(years)
+    items = [value for year in years for value in _place(year)]
+    ratings = [value for row in tags for value in (9.0, float(sum(map(bool, row))))]
+    return {
+        "item_vector": floats(items, (n, 2)),
+        "rating_vector": floats(ratings, (n, 2)),
+        "rating_bias": floats([2.0] * n, (n, 1)),
+    }
+
+
+def _by_cosine(
+    years: Sequence[int], kept: Sequence[tuple[WorldMovie, np.ndarray]]
+) -> Mapping[str, Output]:
+    """Movies by the cosine of their contents, the last two columns, with the place of each year."""
+    ids: list[str] = []
+    scores: list[float] = []
+    for year in years:
+        new = np.array(_place(year))
+        cosines = {
+            movie.movie_id: float(row[-2:] @ new / np.linalg.norm(row[-2:]) / np.linalg.norm(new))
+            for movie, row in kept
+        }
+        best = sorted(cosines, key=lambda i: -cosines[i])[:K_MAX]
+        ids += [*best, *[""] * (K_MAX - len(best))]
+        scores += [*(cosines[i] for i in best), *[0.0] * (K_MAX - len(best))]
+    shape = (len(years), K_MAX)
+    return {"movie_ids": strings(ids, shape), "scores": floats(scores, shape)}
+
+
 def world_models(world: World | None = None) -> dict[tuple[str, str], Function]:
     """Models of a world in which later movies are better.
 
@@ -269,23 +307,23 @@ def world_models(world: World | None = None) -> dict[tuple[str, str], Function]:
             "score_stats": floats([0.0, 1.0, 0.0, 0.0]),
         }
 
-    def embed_movie(inputs: Inputs, version: int) -> Mapping[str, Output]:
-        """A movie of the year 9500 scores 9.5 and is rated 3 + number of tags."""
-        years, tags = inputs["year"][0], inputs["tags"]
-        n = len(years)
-        items = [value for year in years for value in (year / 1000, 9.0)]
-        ratings = [value for row in tags for value in (9.0, float(sum(map(bool, row))))]
-        return {
-            "item_vector": floats(items, (n, 2)),
-            "rating_vector": floats(ratings, (n, 2)),
-            "rating_bias": floats([2.0] * n, (n, 1)),
-        }
-
     def retrieval(inputs: Inputs, version: int) -> Mapping[str, Output]:
         return ranked(lambda _movie: True, version)
 
     def similar(inputs: Inputs, version: int) -> Mapping[str, Output]:
         return ranked(lambda m: passes(m, inputs), version)
+
+    def similar_to_new(inputs: Inputs, version: int) -> Mapping[str, Output]:
+        """Where movies have vectors by cosine, else ranked the same for every new movie."""
+        vectors = (world or World()).vectors
+        if vectors is not None and vectors.shape[1] == 2 * len(_place(0)):
+            kept = [(m, row) for m, row in zip(movies, vectors, strict=True) if passes(m, inputs)]
+            return _by_cosine(inputs["year"][0], kept)
+        same, n = similar(inputs, version), len(inputs["year"][0])
+        return {
+            "movie_ids": strings([*same["movie_ids"].values] * n, (n, K_MAX)),
+            "scores": floats([*same["scores"].values] * n, (n, K_MAX)),
+        }
 
     def rank(inputs: Inputs, version: int) -> Mapping[str, Output]:
         ids = inputs["movie_ids"][0]
@@ -296,7 +334,7 @@ def world_models(world: World | None = None) -> dict[tuple[str, str], Function]:
         ("recommend", "serving_default"): recommend,
         ("retrieval", "serving_default"): retrieval,
         ("retrieval", "similar"): similar,
-        ("content", "similar"): similar,
-        ("content", "embed_movie"): embed_movie,
+        ("content", "similar"): similar_to_new,
+        ("content", "embed_movie"): _embed_movie,
         ("ranking", "rank"): rank,
     }

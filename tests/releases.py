@@ -14,6 +14,8 @@ import numpy as np
 
 from serving.contract import (
     CONTRACT_VERSION,
+    ENGINE_PART,
+    FEATURES_PART,
     HISTORIES_FILE,
     HOLDOUT_FILE,
     MOVIE_VECTORS_FILE,
@@ -28,6 +30,7 @@ from serving.contract import (
     ModelsDir,
     list_files,
 )
+from tests.engine_part import write_engine_part
 
 GENRES = ("Action", "Comedy", "Drama")
 
@@ -98,12 +101,23 @@ def write_release(
     world: World | None = None,
     golden_requests: Sequence[GoldenRequest] = (),
     optional_parts: Sequence[str] = (),
+    engine_seed: int | None = None,
+    notes: Sequence[str] = (),
 ) -> Manifest:
-    """Writes one release below `models_dir`; `activate` makes it live."""
+    """Writes one release below `models_dir`; `activate` makes it live.
+
+    Args:
+      engine_seed: of the numbers in its engine part; None = it has no such part.
+    """
     world = world or World()
     models = ModelsDir(models_dir)
     _write_snapshot(models.features(version), world)
     servables = (*REQUIRED_SERVABLES, *optional_parts)
+    parts = [*servables, FEATURES_PART]
+    if engine_seed is not None:
+        folder = models.part(ENGINE_PART, version)
+        write_engine_part(folder, len(world.movies), engine_seed)
+        parts.append(ENGINE_PART)
     for servable in servables:
         folder = models.part(servable, version)
         folder.mkdir(parents=True)
@@ -121,10 +135,10 @@ def write_release(
         rating_dim=2,
         rating_weight=0.0,
         models=dict.fromkeys(REQUIRED_SERVABLES, "fake"),
-        notes=(),
+        notes=tuple(notes),
         hyper_parameters={},
         metrics={},
-        parts={part: list_files(models.part(part, version)) for part in (*servables, "features")},
+        parts={part: list_files(models.part(part, version)) for part in parts},
         golden_requests=tuple(golden_requests),
     )
     models.releases.mkdir(exist_ok=True)

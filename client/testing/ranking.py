@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from client.testing.checks import MAX_EXCLUDED, Checks, invalid, passes
@@ -64,6 +64,7 @@ class _Rest:
     """What a page token stands for."""
 
     query: bytes
+    recommendation_id: str
     recommendations: tuple[Recommendation, ...]
     user_state: pb.UserState
     answer: pb.Answer
@@ -98,11 +99,11 @@ class Rankings:
         token = ""
         if later:
             token = secrets.token_urlsafe(16)
-            self._rests[token] = _Rest(rest.query, later, rest.user_state, rest.answer)
+            self._rests[token] = replace(rest, recommendations=later)
         return pb.RecommendUserResponse(
             recommendations=rest.recommendations[:page_size],
             user_state=rest.user_state,
-            recommendation_id=secrets.token_hex(16),
+            recommendation_id=rest.recommendation_id,
             next_page_token=token,
             answer=rest.answer,
         )
@@ -157,8 +158,9 @@ def _ranking(
     said.unknown_movie_ids.extend(dict.fromkeys([*unknown, *who.unknown_movie_ids]))
     return _Rest(
         query=_query(request),
+        recommendation_id=secrets.token_hex(16),
         recommendations=tuple(
-            _recommendation(film, scores[film.message.movie_id], who, state, taste)
+            _recommendation(film, scores[film.message.movie_id], who, state, taste, by_rating)
             for film in films
         ),
         user_state=who.state,
@@ -195,7 +197,7 @@ def _diverse(
 
 
 def _recommendation(
-    film: Film, score: float, who: Asker, state: State, taste: Taste
+    film: Film, score: float, who: Asker, state: State, taste: Taste, by_rating: bool
 ) -> Recommendation:
     favorites = sorted(set(film.message.genres) & set(who.profile.favorite_genres))
     if not film.raters:
@@ -204,7 +206,9 @@ def _recommendation(
         source = pb.SOURCE_RETRIEVAL
     else:
         source = pb.SOURCE_CONTENT if favorites else pb.SOURCE_POPULAR
-    pulls = sorted(taste.pulls(film, who.history).items(), key=lambda pull: -pull[1])
+    # By rating, what a movie adds to the score explains nothing.
+    adds = {} if by_rating else taste.pulls(film, who.history)
+    pulls = sorted(adds.items(), key=lambda pull: -pull[1])
     reasons = [
         pb.Reason(
             because_of_movie=pb.Reason.BecauseOfMovie(

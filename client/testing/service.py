@@ -5,15 +5,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
-from typing import Final
+from typing import Final, cast
 
 import grpc
 
 from client.testing import checks as limits
 from client.testing import titles
-from client.testing.checks import Checks, RefusedError, passes
+from client.testing.checks import Checks, RefusedError, invalid, passes
 from client.testing.ranking import Rankings, asker
-from client.testing.state import RATING_RANGE, RELEASE, Film, NewMovie, State
+from client.testing.receipts import Receipts
+from client.testing.state import RATING_RANGE, RELEASE, Film, NewMovie, State, same_movie
 from client.testing.taste import Taste
 from protos.recommender.v1 import recommender_pb2 as pb
 
@@ -32,6 +33,7 @@ class Service:
         self._state = state
         self._taste = Taste(state)
         self._rankings = Rankings()
+        self._receipts = Receipts()
 
     def RecommendUser(self, request: pb.RecommendUserRequest) -> pb.RecommendUserResponse:
         return self._rankings.page(request, self._state, self._taste, self._answer())
@@ -84,6 +86,8 @@ class Service:
             )
             for movie_id, film in self._state.films.items()
             if movie_id != request.movie_id and passes(film.message, request.filter)
+            # Who watched what nobody rated is not known.
+            if film.raters or not raters or mode != Mode.MODE_COLLABORATIVE
         ]
         similar.sort(key=lambda item: -item.score)
         return pb.SimilarMoviesResponse(similar=similar[:page_size], answer=self._answer())
@@ -141,6 +145,8 @@ class Service:
             if film.message.rating_count >= request.min_rating_count
             and film.message.mean_rating >= request.min_mean_rating
             and passes(film.message, request.filter)
+            # Without a rating there is no mean.
+            and (film.raters or request.list != PopularList.LIST_HIGHEST_RATED)
         ]
         movies.sort(key=lambda item: (-item.score, -item.movie.rating_count))
         return pb.PopularMoviesResponse(movies=movies[:page_size], answer=self._answer())
@@ -158,9 +164,8 @@ class Service:
             elif not event.remove:
                 checks.refuse(field, "says neither rating nor remove, allowed is one of them")
         checks.done()
-        earlier = self._state.recorded.get(request.request_id) if request.request_id else None
-        if earlier is not None:
-            return earlier
+        if earlier := self._receipts.answer(request):
+            return cast("pb.RecordRatingsResponse", earlier)
         known = [event for event in request.ratings if event.movie_id in self._state.films]
         for event in known:
             self._state.rate(event, now_s=int(time.time()))
@@ -168,49 +173,53 @@ class Service:
             recorded=len(known),
             unknown_movie_ids=self._unknown(event.movie_id for event in request.ratings),
         )
-        self._state.recorded[request.request_id] = response
+        self._receipts.keep(request, response)
         return response
 
     def AddMovies(self, request: pb.AddMoviesRequest) -> pb.AddMoviesResponse:
         checks = Checks()
         checks.text("request_id", request.request_id)
         checks.count("movies", len(request.movies), 1, limits.MAX_ENTRIES)
+        named: set[str] = set()
         for position, movie in enumerate(request.movies):
-            checks.text(f"movies[{position}].movie_id", movie.movie_id, low=1)
-            self._check_content(f"movies[{position}]", movie, checks)
+            field = f"movies[{position}]"
+            checks.text(f"{field}.movie_id", movie.movie_id, low=1)
+            if movie.movie_id in named:
+                checks.refuse(f"{field}.movie_id", "repeats, allowed is each movie once")
+            named.add(movie.movie_id)
+            if not movie.title.strip():
+                checks.refuse(f"{field}.title", "is blank, allowed is a title")
+            self._check_content(field, movie, checks)
         checks.done()
-        earlier = self._state.added.get(request.request_id) if request.request_id else None
-        if earlier is not None:
-            return earlier
-        new: dict[str, NewMovie] = {}
+        if earlier := self._receipts.answer(request):
+            return cast("pb.AddMoviesResponse", earlier)
+        new = []
         for movie in request.movies:
             film = self._state.films.get(movie.movie_id)
-            there = new.get(movie.movie_id) if film is None else film.content
-            if there is not None and there != movie:
+            if film is None:
+                new.append(movie)
+            elif not same_movie(film.content, movie):
                 message = f"movie_id: {movie.movie_id!r} exists with other content"
                 raise RefusedError(grpc.StatusCode.ALREADY_EXISTS, "MOVIE_EXISTS", message)
-            if there is None:
-                new[movie.movie_id] = movie
-        for movie in new.values():
+        for movie in new:
             self._state.add(movie, {})
         response = pb.AddMoviesResponse(added=len(new))
-        self._state.added[request.request_id] = response
+        self._receipts.keep(request, response)
         return response
 
     def BatchRecommend(self, request: pb.BatchRecommendRequest) -> pb.BatchRecommendResponse:
         checks = Checks()
-        checks.count("requests", len(request.requests), 1, limits.MAX_BATCH)
+        checks.count("requests", len(request.requests), 0, limits.MAX_BATCH)
         n_excluded = sum(len(each.exclude_movie_ids) for each in request.requests)
         if n_excluded > limits.MAX_EXCLUDED_IN_BATCH:
             said = f"are {n_excluded}, allowed 0..{limits.MAX_EXCLUDED_IN_BATCH}"
             checks.refuse("requests.exclude_movie_ids", said)
-        for position, each in enumerate(request.requests):
-            if each.page_token:
-                checks.refuse(f"requests[{position}].page_token", "is set, allowed is none")
         checks.done()
         results = []
         for each in request.requests:
             try:
+                if each.page_token:
+                    raise invalid([("page_token", "is set, allowed is none in a batch")])
                 result = pb.BatchRecommendResponse.Result(response=self.RecommendUser(each))
             except RefusedError as error:
                 result = pb.BatchRecommendResponse.Result(error=error.status(request_id=""))
@@ -263,7 +272,7 @@ class Service:
         checks.genres(f"{field}.genres", movie.genres, self._state.genres)
         for position, tag in enumerate(movie.tags):
             checks.text(f"{field}.tags[{position}]", tag)
-        if not (movie.title or movie.genres or movie.tags):
+        if not (movie.title.strip() or movie.genres or movie.tags):
             checks.refuse(field, "says nothing, allowed is a title, genres or tags")
 
     def _popular_score(self, film: Film, ranking: PopularList.List) -> float:

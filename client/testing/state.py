@@ -39,10 +39,6 @@ class State:
     """By user_id and movie_id, oldest first."""
     profiles: dict[str, pb.Profile] = field(default_factory=dict)
     genres: frozenset[str] = frozenset()
-    recorded: dict[str, pb.RecordRatingsResponse] = field(default_factory=dict)
-    """By request_id: the answer to give again."""
-    added: dict[str, pb.AddMoviesResponse] = field(default_factory=dict)
-    """Likewise."""
 
     def add(self, content: NewMovie, raters: Mapping[str, float]) -> None:
         """Puts a movie into the catalogue."""
@@ -72,6 +68,16 @@ class State:
             ratings.values(), key=lambda r: (r.rated_at.seconds, r.rated_at.nanos)
         )
         self.ratings[event.user_id] = {rated.movie_id: rated for rated in oldest_first}
+
+
+def same_movie(one: NewMovie, other: NewMovie) -> bool:
+    """Whether two contents say the same; the order of genres and tags says nothing."""
+    return (one.title, one.year, set(one.genres), set(one.tags)) == (
+        other.title,
+        other.year,
+        set(other.genres),
+        set(other.tags),
+    )
 
 
 def initial_state(

@@ -21,6 +21,8 @@ class Catalogue:
     """Movies, their filterable columns and the popular rankings; N movies, W words, S segments."""
 
     movies: tuple[Movie, ...]
+    movie_ids: tuple[MovieId, ...]
+    """Of `movies`."""
     index: Mapping[MovieId, int]
     """movie_id -> movie_index."""
     genre_words: NDArray[np.int64]
@@ -42,8 +44,11 @@ class Catalogue:
     shrunk_means: NDArray[np.float32]
     """[N] by movie_index, inside the rating range."""
     movie_vectors: NDArray[np.float16]
-    """[N, 2 S] the collaborative vector, then where the content model places it."""
+    """[T, 2 S] of the first T movies, those of the snapshot: what their audience says, then where
+    the content model places them."""
     titles: TitleIndex
+    added_places: NDArray[np.float32] | None = None
+    """[N - T, S] where the content model places the others; None = nobody has said, like zeros."""
 
     def __contains__(self, movie_id: object) -> bool:
         return movie_id in self.index
@@ -61,6 +66,16 @@ class Catalogue:
     def shrunk_mean(self, movie_id: MovieId) -> float:
         """The movie's mean rating, shrunk towards that of all."""
         return float(self.shrunk_means[self.index[movie_id]])
+
+    def vectors_of(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """[K, 2, S] what their audience says of K movies, and their content; zeros = nothing."""
+        n_trained = len(self.movie_vectors)
+        vectors = np.zeros((len(rows), 2, self.movie_vectors.shape[1] // 2), np.float32)
+        trained = rows < n_trained
+        vectors[trained] = self.movie_vectors[rows[trained]].reshape(-1, *vectors.shape[1:])
+        if self.added_places is not None:
+            vectors[~trained, 1] = self.added_places[rows[~trained] - n_trained]
+        return vectors
 
     def segment_of(self, profile: Profile) -> int:
         """The narrowest segment that this person belongs to; 0 = everybody."""

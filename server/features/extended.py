@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from server.domain import AddedMovie, Movie
 from server.features.catalogue import Catalogue
@@ -13,7 +14,12 @@ from server.features.titles import TitleIndex
 from serving.contract import genre_mask
 
 
-def extended(trained: Catalogue, added: Sequence[AddedMovie], genres: Sequence[str]) -> Catalogue:
+def extended(
+    trained: Catalogue,
+    added: Sequence[AddedMovie],
+    genres: Sequence[str],
+    places: NDArray[np.float32] | None,
+) -> Catalogue:
     """The catalogue with the added movies behind its own, none of them rated yet.
 
     They are last in every ranking by popularity, and their shrunk mean is the mean of all ratings.
@@ -22,6 +28,7 @@ def extended(trained: Catalogue, added: Sequence[AddedMovie], genres: Sequence[s
       trained: of the release.
       added: movies that it does not have.
       genres: the manifest's list; a genre that is not in it passes no filter.
+      places: [A, S] where the content model places them; None while it has not said.
     """
     if not added:
         return trained
@@ -33,6 +40,7 @@ def extended(trained: Catalogue, added: Sequence[AddedMovie], genres: Sequence[s
     return replace(
         trained,
         movies=movies,
+        movie_ids=tuple(movie.movie_id for movie in movies),
         index={movie.movie_id: index for index, movie in enumerate(movies)},
         genre_words=np.concatenate([trained.genre_words, np.array(words, np.int64)]),
         years=np.append(trained.years, [movie.year for movie in added]),
@@ -46,6 +54,7 @@ def extended(trained: Catalogue, added: Sequence[AddedMovie], genres: Sequence[s
             trained.shrunk_means, np.full(n_added, _mean_of_all(trained), np.float32)
         ),
         titles=TitleIndex(movies),
+        added_places=places,
     )
 
 

@@ -48,6 +48,7 @@ def read_catalogue(folder: Path, genres: tuple[str, ...]) -> Catalogue:
     }
     catalogue = Catalogue(
         movies=movies,
+        movie_ids=tuple(movie.movie_id for movie in movies),
         index={movie.movie_id: index for index, movie in enumerate(movies)},
         genre_words=np.array(
             [genre_mask([bits[g] for g in movie.genres], len(genres)) for movie in movies],

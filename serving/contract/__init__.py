@@ -4,6 +4,17 @@ Changes only in a commit that bumps CONTRACT_VERSION and updates all three sides
 """
 
 from serving.contract.compare import TOLERANCE, golden_differences
+from serving.contract.engine import (
+    ARRAY_PARTS,
+    ENGINE_ARRAYS,
+    ENGINE_FILE,
+    ENGINE_FORMAT,
+    ENGINE_PART,
+    MAX_USER_ID_BYTES,
+    EngineDescription,
+    engine_array_file,
+    read_engine_description,
+)
 from serving.contract.layout import (
     BATCH_SIZES,
     CONTAINER_MODELS_DIR,
@@ -62,16 +73,22 @@ from serving.contract.snapshot import (
 )
 
 __all__ = [
+    "ARRAY_PARTS",
     "BATCH_SIZES",
     "CONTAINER_MODELS_DIR",
     "CONTRACT_VERSION",
     "DEFAULT_SIGNATURE",
+    "ENGINE_ARRAYS",
+    "ENGINE_FILE",
+    "ENGINE_FORMAT",
+    "ENGINE_PART",
     "FEATURES_PART",
     "GENRES_PER_WORD",
     "HISTORIES_FILE",
     "HOLDOUT_FILE",
     "K_MAX",
     "MANIFEST_FILE",
+    "MAX_USER_ID_BYTES",
     "MODEL_HINTS_FILE",
     "MODE_COLLABORATIVE",
     "MODE_CONTENT",
@@ -95,12 +112,14 @@ __all__ = [
     "Active",
     "ContractError",
     "Dtype",
+    "EngineDescription",
     "GoldenRequest",
     "Manifest",
     "ModelsDir",
     "Signature",
     "TensorDef",
     "bucket_width",
+    "engine_array_file",
     "genre_mask",
     "genre_words",
     "golden_differences",
@@ -108,6 +127,7 @@ __all__ = [
     "model_config_text",
     "parse_manifest",
     "read_active",
+    "read_engine_description",
     "read_manifest",
     "sha256_of",
     "signatures_of",

@@ -186,6 +186,7 @@ def pages_concatenate_to_the_whole_ranking(s: Subject) -> None:
     ids = [item.movie.movie_id for item in joined]
     assert len(ids) == len(set(ids)) > 20
     assert [bool(page.next_page_token) for page in pages] == [True] * (len(pages) - 1) + [False]
+    assert len({page.recommendation_id for page in pages}) == 1
 
 
 @behaviour
@@ -217,6 +218,13 @@ def order_by_rating_ranks_by_rating(s: Subject) -> None:
     assert ratings == sorted(ratings, reverse=True)
     default = s.client.recommend_user(s.user_id)
     assert ratings[0] >= max(item.predicted_rating for item in default) - 1e-6
+
+
+@behaviour
+def no_movie_is_cited_for_a_rating(s: Subject) -> None:
+    """Ordered by predicted rating, what a movie adds to the score is no reason."""
+    page = s.client.recommend_user(s.user_id, order_by=OrderBy.PREDICTED_RATING, page_size=20)
+    assert not any(isinstance(r, BecauseOfMovie) for item in page for r in item.reasons)
 
 
 @behaviour

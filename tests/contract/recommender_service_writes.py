@@ -22,6 +22,7 @@ from client import (
     Recommendations,
     RecommenderClient,
     RecommendQuery,
+    SimilarityMode,
     UserState,
 )
 from tests.contract.recommender_service import Subject, behaviour, new_id, same
@@ -61,6 +62,11 @@ WRONG: dict[str, tuple[str, Callable[[RecommenderClient], object]]] = {
         "ratings[0].rating",
         lambda c: c.record_ratings([RatingEvent("contract", "1", 99.0)]),
     ),
+    "movie twice": (
+        "movies[1].movie_id",
+        lambda c: c.add_movies([AddedMovie("twice", "One"), AddedMovie("twice", "One")]),
+    ),
+    "blank title": ("movies[0].title", lambda c: c.add_movies([AddedMovie("blank", "  ")])),
     "no movies to add": ("movies", lambda c: c.add_movies([])),
     "long batch": ("requests", lambda c: c.batch_recommend([RecommendQuery("1")] * 101)),
 }
@@ -199,6 +205,62 @@ def movies_added_with_the_same_id_are_added_once(s: Subject) -> None:
 
 
 @behaviour
+def order_of_genres_and_tags_is_no_content(s: Subject) -> None:
+    """A movie whose genres and tags are named in another order is the same movie."""
+    movie_id, other = new_id(), "Drama" if s.narrow_genre != "Drama" else "Comedy"
+    s.client.add_movies([AddedMovie(movie_id, "Zebra", 1994, (s.narrow_genre, other), ("a", "b"))])
+    again = AddedMovie(movie_id, "Zebra", 1994, (other, s.narrow_genre), ("b", "a"))
+    assert s.client.add_movies([again]).added == 0
+
+
+@behaviour
+def request_id_of_another_write_is_refused(s: Subject) -> None:
+    """Used again for anything else, an id is a mistake: refused by name, and nothing is stored."""
+    user_id, request_id, movie_id = new_id(), new_id(), new_id()
+    [known] = s.client.recommend_user(page_size=1).movie_ids
+    s.client.record_ratings([RatingEvent(user_id, known, 5.0)], request_id=request_id)
+    for again in (
+        lambda: s.client.record_ratings([RatingEvent(user_id, known, 1.0)], request_id=request_id),
+        lambda: s.client.add_movies([AddedMovie(movie_id, "Zebra")], request_id=request_id),
+    ):
+        with pytest.raises(InvalidRequestError) as raised:
+            again()
+        assert raised.value.field_violations[0].field == "request_id"
+    assert [r.rating for r in s.client.get_user(user_id).ratings] == [5.0]
+    assert s.client.search_movies(movie_id).items == ()
+
+
+@behaviour
+def added_movie_is_like_its_kind(s: Subject) -> None:
+    """A twin of a movie is like it by content, in part by both, and not by who watched them."""
+    original, movie_id = s.client.get_movie(s.movie_id).movie, new_id()
+    s.client.add_movies([AddedMovie(movie_id, s.title, original.year, original.genres)])
+    wish = MovieFilter(genres_all=original.genres)
+
+    def score(mode: SimilarityMode) -> float | None:
+        alike = s.client.similar_movies(s.movie_id, mode=mode, filter=wish, page_size=100)
+        return {item.movie.movie_id: item.score for item in alike}.get(movie_id)
+
+    assert score(SimilarityMode.CONTENT) == pytest.approx(1, abs=0.3)
+    hybrid, content = score(SimilarityMode.HYBRID), score(SimilarityMode.CONTENT)
+    assert hybrid is not None
+    assert content is not None
+    assert 0 < hybrid <= content
+    assert score(SimilarityMode.COLLABORATIVE) is None
+
+
+@behaviour
+def added_movie_may_be_in_a_diverse_list(s: Subject) -> None:
+    """Diversity reorders a list that holds movies which nobody trained on."""
+    movies = [AddedMovie(new_id(), f"Zebra {n}", 1993, (s.narrow_genre,)) for n in range(3)]
+    s.client.add_movies(movies)
+    wish = MovieFilter(genres_all=(s.narrow_genre,), min_year=1993, max_year=1993)
+    plain = s.client.recommend_user(s.user_id, filter=wish, page_size=100)
+    diverse = s.client.recommend_user(s.user_id, filter=wish, page_size=100, diversity=0.5)
+    assert set(diverse.movie_ids) == set(plain.movie_ids) >= {m.movie_id for m in movies}
+
+
+@behaviour
 def batch_equals_single_calls(s: Subject) -> None:
     """Each query has the answer that it has alone, in order."""
     queries = [
@@ -225,3 +287,15 @@ def batch_has_a_status_for_each(s: Subject) -> None:
     assert len(good) == 10
     assert isinstance(bad, InvalidRequestError)
     assert bad.field_violations[0].field.endswith("page_size")
+
+
+@behaviour
+def batch_has_no_pages(s: Subject) -> None:
+    """A query with a page token fails alone, and a batch without any query is an empty answer."""
+    good, bad = s.client.batch_recommend(
+        [RecommendQuery(s.user_id), RecommendQuery(s.user_id, page_token="x")]  # noqa: S106
+    )
+    assert isinstance(good, Recommendations)
+    assert isinstance(bad, InvalidRequestError)
+    assert bad.field_violations[0].field == "page_token"
+    assert s.client.batch_recommend([]).items == ()

@@ -17,7 +17,7 @@ from server.releases import Candidate
 from server.settings import Settings
 from tests.fake_model_server import LOADING, FakeModelServer
 from tests.fault.waiting import eventually
-from tests.releases import World, WorldUser, activate, write_release
+from tests.releases import World, WorldMovie, WorldUser, activate, write_release
 
 USERS = [f"user-{n}" for n in range(60)]
 
@@ -104,6 +104,39 @@ def test_a_candidate_answers_its_users_whole_and_the_others_do_not_notice(
     assert guest.answer.release_version == 1
     assert (status.stable, status.active) == (1, 1)
     assert (status.candidate, status.candidate_share, status.why_not_switched) == (2, 0.5, "")
+
+
+def test_a_movie_of_the_candidate_alone_is_known(
+    settings: Settings, models_dir: Path, model_server: FakeModelServer
+) -> None:
+    """Who finds it in a list may look at it, ask for its like and rate it; it is not lost later."""
+    model_server.load(2)
+    with running(settings) as stub:
+        only_there = WorldMovie("m13", "Only there", 2000, ("Drama",))
+        write_release(models_dir, 2, World(movies=(*World().movies, only_there)))
+        activate(models_dir, 1, candidate=2, share=0.5)
+        eventually(lambda: 2 in versions(stub).values())
+
+        movie = stub.GetMovie(pb.GetMovieRequest(movie_id="m13"), timeout=10)
+        alike = stub.SimilarMovies(pb.SimilarMoviesRequest(movie_id="m13"), timeout=10)
+        event = pb.RecordRatingsRequest.RatingEvent
+        recorded = stub.RecordRatings(
+            pb.RecordRatingsRequest(
+                ratings=[
+                    *(event(user_id=u, movie_id="m13", rating=4) for u in USERS),
+                    event(user_id="user-0", movie_id="m14", rating=4),
+                ]
+            ),
+            timeout=10,
+        )
+        activate(models_dir, 2)
+        eventually(lambda: releases_of(stub).active == 2)
+        kept = stub.GetUser(pb.GetUserRequest(user_id="user-1"), timeout=10).ratings
+
+    assert (movie.movie.title, movie.answer.release_version) == ("Only there", 2)
+    assert alike.answer.release_version == 2
+    assert (recorded.recorded, list(recorded.unknown_movie_ids)) == (len(USERS), ["m14"])
+    assert [rated.movie_id for rated in kept] == ["m13"]
 
 
 def test_a_share_that_changes_and_a_candidate_that_goes(

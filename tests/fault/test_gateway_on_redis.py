@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -99,6 +100,24 @@ def test_redis_killed_costs_quality_and_loses_nothing(
     assert status.store_state.startswith("redis: Redis fails")
     eventually(lambda: not stub.RecommendUser(HOT, timeout=20).answer.degraded)
     assert rated(stub) == ["m1", "m2", "m3", "m9", "m10"]
+
+
+def test_redis_that_hangs_costs_quality(settings: Settings, redis_server: RedisServer) -> None:
+    """Stopped, not dead: after --store-timeout-s the answer goes on without it, and says so."""
+    process = redis_server.process
+    assert process is not None
+    with (
+        gateway(settings.model_copy(update={"store_timeout_s": 1.0})) as running,
+        grpc.insecure_channel(running.target) as channel,
+    ):
+        stub = RecommenderServiceStub(channel)
+        process.send_signal(signal.SIGSTOP)
+        degraded = stub.RecommendUser(HOT, timeout=20)
+        process.send_signal(signal.SIGCONT)
+        eventually(lambda: not stub.RecommendUser(HOT, timeout=20).answer.degraded)
+
+    assert list(degraded.answer.degraded_reasons) == ["feature_store_unavailable"]
+    assert len(degraded.recommendations) == 2
 
 
 def test_events_are_exported_from_redis(

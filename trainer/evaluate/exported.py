@@ -18,7 +18,7 @@ from trainer.features.profiles import build_vocabulary
 from trainer.models.interfaces import TrainingData
 from trainer.models.rating_net import RatingNet
 from trainer.models.similarity import Similarity
-from trainer.models.towers import FoldIn, RatingTowers, RetrievalTowers, one_tower
+from trainer.models.towers import RatingTowers, RetrievalTowers, held_back_bias, one_tower
 
 
 def export_rating(
@@ -86,13 +86,5 @@ def _no_rating(data: TrainingData) -> RatingTowers:
         stored_bias=users[:, 0],
         user_vectors=users,
         user_bias=users[:, 0],
-        fold_in=FoldIn(
-            nobody_vector=np.zeros(1, np.float32),
-            nobody_bias=0.0,
-            profile_vectors=np.zeros((n_columns, 1), np.float32),
-            profile_bias=np.zeros(n_columns, np.float32),
-            usual_profile=np.zeros(n_columns, np.float32),
-            bias_strength=1.0,
-            ridge=0.0,
-        ),
+        fold_in=held_back_bias(np.zeros(1, np.float32), n_columns, 1.0),
     )

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from serving.contract import (
-    FEATURES_PART,
+    ARRAY_PARTS,
     MANIFEST_FILE,
     OPTIONAL_SERVABLES,
     REQUIRED_SERVABLES,
@@ -28,7 +28,7 @@ from trainer.export.release import (
     switching,
 )
 
-PARTS = (*REQUIRED_SERVABLES, *OPTIONAL_SERVABLES, FEATURES_PART)
+PARTS = (*REQUIRED_SERVABLES, *OPTIONAL_SERVABLES, *ARRAY_PARTS)
 """The folders that are ours; others in the models folder are left alone."""
 
 _HALF_DONE = re.compile(

@@ -11,7 +11,7 @@ import grpc
 
 from protos.recommender.v1 import recommender_pb2
 from protos.tfserving.v1 import tfserving_pb2
-from serving.contract import FEATURES_PART, REQUIRED_SERVABLES, ModelsDir, read_manifest
+from serving.contract import ARRAY_PARTS, REQUIRED_SERVABLES, ModelsDir, read_manifest
 from trainer.export.release import PublishError, publishing, require_active
 from trainer.export.server_configs import live_labels, write_server_configs
 
@@ -40,7 +40,7 @@ def model_states(
         )
         for version in versions:
             for part in read_manifest(models.manifest(version)).parts:
-                if part == FEATURES_PART:
+                if part in ARRAY_PARTS:
                     continue
                 request = tfserving_pb2.GetModelStatusRequest()
                 request.model_spec.name = part

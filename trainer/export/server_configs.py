@@ -22,9 +22,9 @@ from google.protobuf import text_format
 from tensorflow_serving.config import model_server_config_pb2
 
 from serving.contract import (
+    ARRAY_PARTS,
     BATCH_SIZES,
     CONTAINER_MODELS_DIR,
-    FEATURES_PART,
     REQUIRED_SERVABLES,
     Active,
     ContractError,
@@ -49,7 +49,7 @@ def write_server_configs(
     versions: dict[str, tuple[int, ...]] = {}
     for version in sorted(live):
         for part in read_manifest(models.manifest(version)).parts:
-            if part != FEATURES_PART:
+            if part not in ARRAY_PARTS:
                 versions[part] = (*versions.get(part, ()), version)
     allowed = "\n".join(f"allowed_batch_sizes: {size}" for size in BATCH_SIZES)
     write_if_new(

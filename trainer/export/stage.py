@@ -23,6 +23,7 @@ import pandas as pd
 from serving.contract import (
     BATCH_SIZES,
     CONTRACT_VERSION,
+    ENGINE_PART,
     FEATURES_PART,
     K_MAX,
     MANIFEST_FILE,
@@ -35,6 +36,7 @@ from serving.contract import (
 from trainer.datasets import Col, Dataset
 from trainer.export import golden
 from trainer.export.durable import write_durably
+from trainer.export.engine import why_no_engine, write_engine
 from trainer.export.graphs import SERVABLES
 from trainer.export.snapshot import write_snapshot
 from trainer.export.towers_file import write_towers
@@ -146,6 +148,12 @@ def _write(
     )
     lengths = np.bincount(trained.history.users)
     parts, settings = trained.ingredients, trained.settings
+    notes, array_parts = trained.notes, [FEATURES_PART]
+    if why_not := why_no_engine(parts):
+        notes = (*notes, f"no part for the in-process engine: {why_not}")
+    else:
+        write_engine(folder / ENGINE_PART, parts)
+        array_parts.append(ENGINE_PART)
     return Manifest(
         contract_version=CONTRACT_VERSION,
         release_version=0,
@@ -172,10 +180,10 @@ def _write(
             "retrieval": f"{settings.retrieval}; similar: {similarity.NAME}",
             "content": content.NAME,
         },
-        notes=trained.notes,
+        notes=notes,
         hyper_parameters=described(trained),
         metrics={"validation": trained.choices.metrics, "curves": trained.choices.curves},
-        parts={name: list_files(folder / name) for name in (*servables, FEATURES_PART)},
+        parts={name: list_files(folder / name) for name in (*servables, *array_parts)},
         golden_requests=golden.record(servables, examples),
     )
 

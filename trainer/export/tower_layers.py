@@ -145,7 +145,7 @@ class RatingTower(tf.Module):
         user = self._users.indexes(user_id)
         rows = tf.gather(self._stored, user)
         if self._reads_history:
-            rows += self._of_history(movies)
+            rows += self._of_history(movies, 0.0)
         stranger = user == self._users.n_ids
         rows = tf.cond(
             tf.reduce_any(stranger),
@@ -161,10 +161,10 @@ class RatingTower(tf.Module):
     def _as_user(self, rows: tf.Tensor) -> RatingUser:
         return RatingUser(rows[:, :-1], self._mean + rows[:, -1:])
 
-    def _of_history(self, movies: tf.Tensor) -> tf.Tensor:
+    def _of_history(self, movies: tf.Tensor, hold: float) -> tf.Tensor:
         n_movies = tf.reduce_sum(tf.cast(movies < self._n_movies, tf.float32), axis=1)
         total = tf.reduce_sum(tf.gather(self._history_rows, movies), axis=1)
-        return total / tf.sqrt(tf.maximum(n_movies, 1.0))[:, None]
+        return total / tf.sqrt(tf.maximum(n_movies, 1.0) + hold)[:, None]
 
     def _strangers(self, movies: tf.Tensor, ratings: tf.Tensor, profile: tf.Tensor) -> tf.Tensor:
         """[B, R + 1] of histories alone; see `trainer.models.towers.FoldIn`."""
@@ -174,7 +174,7 @@ class RatingTower(tf.Module):
         unusual = tf.where(said, profile - fold.usual_profile, 0.0)
         rows = nobody + tf.matmul(unusual, self._profile_rows)
         if self._reads_history:
-            rows += self._of_history(movies)
+            rows += self._of_history(movies, fold.history_hold)
         vector, bias = rows[:, :-1], rows[:, -1:]
 
         rated = (movies < self._n_movies) & tf.math.is_finite(ratings)
@@ -182,16 +182,13 @@ class RatingTower(tf.Module):
         items, item_bias = items[:, :, :-1], items[:, :, -1]
         residuals = ratings - self._mean - bias - item_bias - tf.linalg.matvec(items, vector)
         residuals = tf.where(rated, residuals, 0.0)
-        n_rated = tf.reduce_sum(tf.cast(rated, tf.float32), axis=1, keepdims=True)
-        moved = tf.reduce_sum(residuals, axis=1, keepdims=True) / (n_rated + fold.bias_strength)
-        if fold.ridge:
-            left = tf.where(rated, residuals - moved, 0.0)
-            items = tf.where(rated[:, :, None], items, 0.0)
-            gram = tf.matmul(items, items, transpose_a=True)
-            gram += fold.ridge * tf.eye(len(fold.nobody_vector))
-            pulled = tf.linalg.matvec(items, left, transpose_a=True)
-            vector += tf.linalg.solve(gram, pulled[:, :, None])[:, :, 0]
-        return tf.concat([vector, bias + moved], axis=1)
+        weights = tf.cast(rated, tf.float32)[:, :, None]
+        seen = tf.matmul(items, tf.constant(fold.spread[:, :-1].T)) + fold.spread[:, -1]
+        seen = _without_mood(seen, weights, fold.mood)
+        left = _without_mood(residuals[:, :, None], weights, fold.mood)
+        gram = tf.matmul(seen, seen, transpose_a=True) + fold.noise * tf.eye(len(fold.spread))
+        along = tf.linalg.solve(gram, tf.matmul(seen, left, transpose_a=True))[:, :, 0]
+        return rows + tf.matmul(along, tf.constant(fold.spread))
 
     def all_movies(self, user: RatingUser) -> tf.Tensor:
         """[B, N] ratings, not clipped."""
@@ -209,6 +206,13 @@ class RatingTower(tf.Module):
     def clip(self, ratings: tf.Tensor) -> tf.Tensor:
         """Ratings inside the release's range."""
         return tf.clip_by_value(ratings, *self._range)
+
+
+def _without_mood(values: tf.Tensor, weights: tf.Tensor, mood: float) -> tf.Tensor:
+    """[B, H, C] less the share `mood` of their mean, both over what [B, H, 1] weights of 1 rate."""
+    total = tf.reduce_sum(values * weights, axis=1, keepdims=True)
+    mean = tf.math.divide_no_nan(total, tf.reduce_sum(weights, axis=1, keepdims=True))
+    return (values - mood * mean) * weights
 
 
 def _with_bias(vectors: np.ndarray, bias: np.ndarray) -> np.ndarray:

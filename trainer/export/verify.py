@@ -21,6 +21,7 @@ from tensorflow.python.framework import op_def_registry
 
 from serving.contract import (
     DEFAULT_SIGNATURE,
+    ENGINE_PART,
     OPTIONAL_SERVABLES,
     SIGNATURES,
     YEAR_UNSET,
@@ -34,6 +35,7 @@ from serving.contract import (
     verify_part,
 )
 from trainer import metrics
+from trainer.export.engine import engine_problems
 from trainer.export.golden import BATCH_SIZES, ask, merged, to_tensors
 from trainer.export.scann_index import scann_ops
 from trainer.export.verify_index import index_problems
@@ -220,6 +222,13 @@ def main() -> int:
             for flavour in flavours
             for op in foreign_ops(staged / flavour)
         ]
+    if ENGINE_PART in manifest.parts:
+        sizes = {
+            "N": int(manifest.dataset["movies"]),
+            "D": manifest.vector_dim,
+            "R": manifest.rating_dim,
+        }
+        problems += engine_problems(staged / ENGINE_PART, sizes)
     loaded: dict[str, Any] = {}
     if not problems:
         servables = (*SIGNATURES, *flavours)

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import warnings
 from contextlib import redirect_stderr
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 from io import StringIO
 from typing import Any
@@ -31,8 +31,9 @@ from scipy.sparse import csr_array, csr_matrix, hstack, identity
 from trainer import fit as fitting
 from trainer.datasets import DataError
 from trainer.features.index import Interactions
+from trainer.models import strangers
 from trainer.models.interfaces import FittedRating, TrainingData
-from trainer.models.towers import FloatArray, FoldIn, RatingTowers
+from trainer.models.towers import FloatArray, RatingTowers
 from trainer.search_space import IntRange, SearchSpace
 
 NAME = "bayes_fm"
@@ -48,10 +49,7 @@ class Config:
     """First samples that are thrown away."""
     dim: int = 32
     """Columns of the served vectors."""
-    fold_in_bias: float = 24.0
-    """Pseudo-ratings that hold back a stranger's bias."""
-    fold_in_ridge: float = 20.0
-    """Penalty of a stranger's vector."""
+    strangers: strangers.Config = field(default_factory=strangers.Config)
     seed: int = 0
 
 
@@ -98,8 +96,7 @@ def towers_of(data: TrainingData, config: Config) -> RatingTowers:
     said = users.said_columns
     stored_vectors = user_vectors - history_rows @ feature_vectors[history]
     stored_bias = user_bias - history_rows @ linear[history]
-    rated = data.histories.lengths() > 0
-    return RatingTowers(
+    towers = RatingTowers(
         mean=mean,
         item_vectors=right.astype(np.float32),
         item_bias=np.mean([side.entity_bias for side in of_movies], axis=0).astype(np.float32),
@@ -109,17 +106,9 @@ def towers_of(data: TrainingData, config: Config) -> RatingTowers:
         stored_bias=stored_bias.astype(np.float32),
         user_vectors=user_vectors,
         user_bias=user_bias.astype(np.float32),
-        fold_in=FoldIn(
-            # What is stored of a user is not 0 on average: the groups' means are learnt, too.
-            nobody_vector=stored_vectors[rated].mean(axis=0),
-            nobody_bias=float(stored_bias[rated].mean()),
-            profile_vectors=feature_vectors[said],
-            profile_bias=linear[said].astype(np.float32),
-            usual_profile=data.user_rows[rated].mean(axis=0),
-            bias_strength=config.fold_in_bias,
-            ridge=config.fold_in_ridge,
-        ),
+        fold_in=strangers.unplaced(feature_vectors[said], linear[said].astype(np.float32)),
     )
+    return strangers.placed(towers, data, config.strangers)
 
 
 class _Side:

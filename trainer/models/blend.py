@@ -13,9 +13,9 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from trainer.features.index import Interactions
-from trainer.models import bayes_fm, svdpp2
+from trainer.models import bayes_fm, strangers, svdpp2
 from trainer.models.interfaces import FittedRating, TrainingData
-from trainer.models.towers import FoldIn, RatingTowers
+from trainer.models.towers import RatingTowers
 from trainer.search_space import FloatRange, IntRange, SearchSpace
 
 NAME = "blend"
@@ -31,10 +31,8 @@ class Config:
     """Of bayes_fm."""
     most_rows: int = 2_000_000
     """With more training ratings the sampler takes too long."""
-    fold_in_bias: float = 24.0
-    """Pseudo-ratings that hold back a stranger's bias."""
-    fold_in_ridge: float = 1.0
-    """Penalty of a stranger's vector."""
+    strangers: strangers.Config = field(default_factory=strangers.Config)
+    """How strangers are placed; what the two models set themselves is not read."""
     seed: int = 0
 
 
@@ -48,7 +46,7 @@ SEARCH_SPACE: SearchSpace = {
 def fit(data: TrainingData, config: Config, validation: Interactions | None = None) -> FittedRating:
     """Fits both and joins them; `validation` is not read."""
     del validation
-    settings = replace(config.svdpp2, seed=config.seed)
+    settings = replace(config.svdpp2, seed=config.seed, strangers=config.strangers)
     if not bayes_fm.is_available() or len(data.rows) > config.most_rows:
         towers = svdpp2.towers_of(data, settings)
         return FittedRating(predict=towers.pairs, towers=towers, config=config)
@@ -57,13 +55,17 @@ def fit(data: TrainingData, config: Config, validation: Interactions | None = No
         sampled = beside.submit(
             bayes_fm.towers_of, data, replace(config.bayes_fm, seed=config.seed)
         )
-        towers = joined(svdpp2.towers_of(data, settings), sampled.result(), config)
+        both = joined(svdpp2.towers_of(data, settings), sampled.result(), config.share)
+    towers = strangers.placed(both, data, config.strangers)
     return FittedRating(predict=towers.pairs, towers=towers, config=config)
 
 
-def joined(first: RatingTowers, second: RatingTowers, config: Config) -> RatingTowers:
-    """(1 - share) times the first and share times the second, as one dot product."""
-    shares = 1 - config.share, config.share
+def joined(first: RatingTowers, second: RatingTowers, share: float) -> RatingTowers:
+    """(1 - share) times the first and share times the second, as one dot product.
+
+    Strangers are not placed yet, see `trainer.models.strangers`.
+    """
+    shares = 1 - share, share
 
     def beside(name: str, *weights: float) -> np.ndarray:
         parts = [getattr(towers, name) for towers in (first, second)]
@@ -83,13 +85,8 @@ def joined(first: RatingTowers, second: RatingTowers, config: Config) -> RatingT
         stored_bias=mixed("stored_bias"),
         user_vectors=beside("user_vectors", 1, 1),
         user_bias=mixed("user_bias"),
-        fold_in=FoldIn(
-            nobody_vector=np.concatenate([fold.nobody_vector for fold in folds]),
-            nobody_bias=sum(s * f.nobody_bias for s, f in zip(shares, folds, strict=True)),
-            profile_vectors=np.concatenate([fold.profile_vectors for fold in folds], axis=1),
-            profile_bias=sum(s * f.profile_bias for s, f in zip(shares, folds, strict=True)),
-            usual_profile=folds[0].usual_profile,
-            bias_strength=config.fold_in_bias,
-            ridge=config.fold_in_ridge,
+        fold_in=strangers.unplaced(
+            np.concatenate([fold.profile_vectors for fold in folds], axis=1),
+            shares[0] * folds[0].profile_bias + shares[1] * folds[1].profile_bias,
         ),
     )

@@ -23,7 +23,7 @@ from trainer.features.index import IndexArray, Interactions
 from trainer.features.rating_means import RatingMeans
 from trainer.fit import FitConfig, fit_ratings, predicted, seed_everything
 from trainer.models.interfaces import FittedRating, TrainingData
-from trainer.models.towers import FoldIn, RatingTowers
+from trainer.models.towers import RatingTowers, held_back_bias
 
 NAME = "content_towers"
 FURTHEST: Final = 3.0
@@ -103,7 +103,6 @@ class ContentTowers(tf.keras.Model):
         users = self._user_vectors(self._means.of_users(tf.range(n_users))).numpy()
         items = self._reach * self._movie_vectors(self._of_movies(tf.range(n_movies))).numpy()
         nobody = self._user_vectors(tf.zeros_like(self._user_scale[0])[None]).numpy()[0]
-        dim = users.shape[1]
         return RatingTowers(
             mean=self._middle,
             item_vectors=items,
@@ -114,15 +113,7 @@ class ContentTowers(tf.keras.Model):
             stored_bias=np.zeros(n_users, np.float32),
             user_vectors=users,
             user_bias=np.zeros(n_users, np.float32),
-            fold_in=FoldIn(
-                nobody_vector=nobody,
-                nobody_bias=0.0,
-                profile_vectors=np.zeros((n_profile_columns, dim), np.float32),
-                profile_bias=np.zeros(n_profile_columns, np.float32),
-                usual_profile=np.zeros(n_profile_columns, np.float32),
-                bias_strength=self._fold_in_strength,
-                ridge=0.0,
-            ),
+            fold_in=held_back_bias(nobody, n_profile_columns, self._fold_in_strength),
         )
 
 

@@ -16,7 +16,7 @@ import tensorflow as tf
 from trainer.features.index import Interactions
 from trainer.fit import FitConfig, clear_untrained, fit_ratings, predicted, seed_everything
 from trainer.models.interfaces import FittedRating, TrainingData
-from trainer.models.towers import FoldIn, RatingTowers
+from trainer.models.towers import RatingTowers, held_back_bias
 from trainer.search_space import FloatRange, IntRange, SearchSpace
 
 NAME = "dot_bias"
@@ -87,7 +87,6 @@ class DotBias(tf.keras.Model):
         user_bias = self.user_bias.embeddings.numpy()[:, 0]
         item_vectors = self.item_vectors.embeddings.numpy()
         item_bias = self.item_bias.embeddings.numpy()[:, 0]
-        dim = self._config.dim
         return RatingTowers(
             mean=float(self.mean.numpy()),
             item_vectors=item_vectors,
@@ -98,14 +97,10 @@ class DotBias(tf.keras.Model):
             stored_bias=user_bias,
             user_vectors=user_vectors,
             user_bias=user_bias,
-            fold_in=FoldIn(
-                nobody_vector=np.zeros(dim, np.float32),
-                nobody_bias=0.0,
-                profile_vectors=np.zeros((n_profile_columns, dim), np.float32),
-                profile_bias=np.zeros(n_profile_columns, np.float32),
-                usual_profile=np.zeros(n_profile_columns, np.float32),
-                bias_strength=self._config.fold_in_strength,
-                ridge=0.0,
+            fold_in=held_back_bias(
+                np.zeros(self._config.dim, np.float32),
+                n_profile_columns,
+                self._config.fold_in_strength,
             ),
         )
 

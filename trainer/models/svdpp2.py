@@ -24,8 +24,9 @@ from numpy.typing import NDArray
 
 from trainer.baselines import BiasModel
 from trainer.features.index import Interactions
+from trainer.models import strangers
 from trainer.models.interfaces import FittedRating, TrainingData
-from trainer.models.towers import FloatArray, FoldIn, RatingTowers
+from trainer.models.towers import FloatArray, RatingTowers
 from trainer.search_space import FloatRange, IntRange, SearchSpace
 
 NAME = "svdpp2"
@@ -61,10 +62,7 @@ class Config:
     prior_weight: float = 3.0
     start_deviation: float = 0.05
     precisions: Precisions = field(default_factory=Precisions)
-    fold_in_bias: float = 24.0
-    """Pseudo-ratings that hold back a stranger's bias."""
-    fold_in_ridge: float = 20.0
-    """Penalty of a stranger's vector, for one member of the ensemble."""
+    strangers: strangers.Config = field(default_factory=strangers.Config)
     rows_at_once: int = 2_000_000
     """Ratings whose errors are held in memory together."""
     seed: int = 0
@@ -105,10 +103,9 @@ def towers_of(data: TrainingData, config: Config) -> RatingTowers:
     complete = [member.users() for member in members]
     movies = [member.movies() for member in members]
     blocks = [member.blocks for member in members]
-    rated = data.histories.lengths() > 0
     stored_vectors = _beside([vectors for vectors, _ in stored])
     stored_bias = _mean([bias for _, bias in stored]) + base.user_bias.astype(np.float32)
-    return RatingTowers(
+    towers = RatingTowers(
         mean=float(base.mean),
         item_vectors=_beside([vectors for vectors, _ in movies]) / config.n_seeds,
         item_bias=_mean([bias for _, bias in movies]) + base.movie_bias.astype(np.float32),
@@ -118,18 +115,11 @@ def towers_of(data: TrainingData, config: Config) -> RatingTowers:
         stored_bias=stored_bias,
         user_vectors=_beside([vectors for vectors, _ in complete]),
         user_bias=_mean([bias for _, bias in complete]) + base.user_bias.astype(np.float32),
-        fold_in=FoldIn(
-            # A bias is 0 for the mean rating, not for the mean user: see FoldIn.
-            nobody_vector=stored_vectors[rated].mean(axis=0),
-            nobody_bias=float(stored_bias[rated].mean()),
-            profile_vectors=_beside([b["a"] for b in blocks]),
-            profile_bias=_mean([b["f_u"] for b in blocks]),
-            usual_profile=data.user_rows[rated].mean(axis=0),
-            bias_strength=config.fold_in_bias,
-            # The members share the error, and each has its own vector to pull.
-            ridge=config.fold_in_ridge / config.n_seeds,
+        fold_in=strangers.unplaced(
+            _beside([b["a"] for b in blocks]), _mean([b["f_u"] for b in blocks])
         ),
     )
+    return strangers.placed(towers, data, config.strangers)
 
 
 def _beside(parts: list[tf.Tensor]) -> FloatArray:

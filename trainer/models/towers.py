@@ -164,12 +164,15 @@ def side_by_side(
 
 @dataclass(frozen=True, eq=False)
 class FoldIn:
-    """How a user whom training did not see is placed by a history of n ratings.
+    """How a user whom training did not see is placed by a history of n movies.
 
-    vector = nobody_vector + (profile row - usual_profile) @ profile_vectors + history part, without
-    the middle term where a profile says nothing, and a bias likewise; then
-    bias += sum of residuals / (n + bias_strength); then, for the residuals r that are left,
-    vector += (I'I + ridge E)^-1 I' r with I = the [n, R] item vectors of the history.
+    vector = nobody_vector + (profile row - usual_profile) @ profile_vectors
+    + sum of history_vectors / sqrt(n + history_hold), without the middle term where a profile says
+    nothing, and a bias likewise. Around that strangers are normal with covariance spread' spread,
+    and what the residuals r of the rated movies say moves a stranger to the mean given them:
+    (vector, bias) += z spread with z = (G'G + noise E)^-1 G'r and G = (item vectors, 1) spread'.
+    Of G and r the share `mood` of their mean over these movies is taken away first: what the first
+    ratings have in common is in part the hour's.
     """
 
     nobody_vector: FloatArray
@@ -181,9 +184,36 @@ class FoldIn:
     """[P]"""
     usual_profile: FloatArray
     """[P] mean of the training users' rows, which `nobody_vector` stands for."""
-    bias_strength: float
-    ridge: float
-    """0 = the vector is not moved."""
+    history_hold: float
+    """Movies that a history is thought longer: few movies say less than many."""
+    spread: FloatArray
+    """[K, R + 1] directions in which strangers differ, the last column the bias."""
+    noise: float
+    """Variance of a rating around a user's vector and bias, above 0."""
+    mood: float
+    """From 0 to below 1."""
+
+
+def held_back_bias(nobody_vector: FloatArray, n_profile_columns: int, strength: float) -> FoldIn:
+    """The fold-in of a model that moves the bias alone: sum of residuals / (n + strength).
+
+    Args:
+      nobody_vector: [R], every stranger's.
+      n_profile_columns: of profile rows, which say nothing.
+      strength: pseudo-ratings that hold the bias back, above 0.
+    """
+    dim = len(nobody_vector)
+    return FoldIn(
+        nobody_vector=nobody_vector,
+        nobody_bias=0.0,
+        profile_vectors=np.zeros((n_profile_columns, dim), np.float32),
+        profile_bias=np.zeros(n_profile_columns, np.float32),
+        usual_profile=np.zeros(n_profile_columns, np.float32),
+        history_hold=0.0,
+        spread=np.eye(1, dim + 1, dim, dtype=np.float32),
+        noise=strength,
+        mood=0.0,
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -262,12 +292,16 @@ class RatingTowers:
             vector = vector + unusual @ fold.profile_vectors
             bias = bias + float(unusual @ fold.profile_bias)
         if len(movies):
-            vector = vector + self.history_vectors[movies].sum(axis=0) / np.sqrt(len(movies))
-            bias = bias + self.history_bias[movies].sum() / np.sqrt(len(movies))
-        items, item_bias = self.item_vectors[movies[rated]], self.item_bias[movies[rated]]
-        residuals = ratings[rated] - self.mean - bias - item_bias - items @ vector
-        moved = residuals.sum() / (rated.sum() + fold.bias_strength)
-        if fold.ridge and rated.any():
-            gram = items.T @ items + fold.ridge * np.eye(self.dim)
-            vector = vector + np.linalg.solve(gram, items.T @ (residuals - moved))
-        return np.asarray(vector, np.float32), float(bias + moved)
+            root = np.sqrt(len(movies) + fold.history_hold)
+            vector = vector + self.history_vectors[movies].sum(axis=0) / root
+            bias = bias + self.history_bias[movies].sum() / root
+        if rated.any():
+            items, item_bias = self.item_vectors[movies[rated]], self.item_bias[movies[rated]]
+            residuals = ratings[rated] - self.mean - bias - item_bias - items @ vector
+            seen = items @ fold.spread[:, :-1].T + fold.spread[:, -1]
+            seen = seen - fold.mood * seen.mean(axis=0)
+            residuals = residuals - fold.mood * residuals.mean()
+            gram = seen.T @ seen + fold.noise * np.eye(len(fold.spread))
+            moved = np.linalg.solve(gram, seen.T @ residuals) @ fold.spread
+            vector, bias = vector + moved[:-1], bias + moved[-1]
+        return np.asarray(vector, np.float32), float(bias)

@@ -17,7 +17,7 @@ import numpy as np
 from trainer import baselines
 from trainer.features.index import Interactions
 from trainer.models.interfaces import FittedRating, TrainingData
-from trainer.models.towers import FoldIn, RatingTowers
+from trainer.models.towers import RatingTowers, held_back_bias
 from trainer.search_space import FloatRange, SearchSpace
 
 NAME = "user_movie_bias"
@@ -61,7 +61,6 @@ def fit(
 def _towers(model: baselines.BiasModel, data: TrainingData, config: Config) -> RatingTowers:
     no_movie_vectors = np.zeros((data.n_movies, 1), np.float32)
     no_user_vectors = np.zeros((data.n_users, 1), np.float32)
-    n_tokens = data.user_rows.shape[1]
     user_bias = model.user_bias.astype(np.float32)
     return RatingTowers(
         mean=model.mean,
@@ -73,13 +72,5 @@ def _towers(model: baselines.BiasModel, data: TrainingData, config: Config) -> R
         stored_bias=user_bias,
         user_vectors=no_user_vectors,
         user_bias=user_bias,
-        fold_in=FoldIn(
-            nobody_vector=np.zeros(1, np.float32),
-            nobody_bias=0.0,
-            profile_vectors=np.zeros((n_tokens, 1), np.float32),
-            profile_bias=np.zeros(n_tokens, np.float32),
-            usual_profile=np.zeros(n_tokens, np.float32),
-            bias_strength=config.user_penalty,
-            ridge=0.0,
-        ),
+        fold_in=held_back_bias(no_user_vectors[0], data.user_rows.shape[1], config.user_penalty),
     )

@@ -9,12 +9,10 @@ import pytest
 import client.testing
 from client import (
     AddedMovie,
-    AlreadyExistsError,
     BecauseOfMovie,
     ClientClosedError,
     DeadlineExceededError,
     FieldViolation,
-    InvalidRequestError,
     MovieFilter,
     OverloadedError,
     Popular,
@@ -22,14 +20,13 @@ from client import (
     RatedMovie,
     RatingEvent,
     RecommenderError,
-    RecommendQuery,
     ServerError,
     Source,
     UnavailableError,
     UserState,
 )
 from client.errors import ERROR_CLASSES
-from client.testing import SAMPLE_MOVIES, SAMPLE_RATINGS, FakeRecommender, titles
+from client.testing import SAMPLE_RATINGS, FakeRecommender, titles
 
 
 def test_the_example_is_true() -> None:
@@ -177,14 +174,6 @@ def test_an_added_movie_is_recommended_by_its_content() -> None:
         assert by_fan > by_other
 
 
-def test_an_id_twice_in_one_call_must_agree() -> None:
-    """Two contents for one new id in one call are ALREADY_EXISTS, and neither is added."""
-    with FakeRecommender() as fake, fake.client() as client:
-        with pytest.raises(AlreadyExistsError):
-            client.add_movies([AddedMovie("n", "One"), AddedMovie("n", "Other")])
-        assert client.get_serving_status().counts.movies == len(SAMPLE_MOVIES)
-
-
 def test_a_movie_without_a_year_fails_any_bound() -> None:
     """Its year is unknown: neither a first nor a last year lets it through."""
     movies = [AddedMovie("a", "Alpha"), AddedMovie("b", "Beta", 1950)]
@@ -208,14 +197,6 @@ def test_a_deadline_can_be_played(connect: Any) -> None:
         fake.fail("RecommendUser", DeadlineExceededError("too slow"))
         with pytest.raises(TimeoutError):
             client.recommend_user("42")
-
-
-def test_a_batch_may_not_have_pages() -> None:
-    """A token in a batch is refused with the place where it stands."""
-    with FakeRecommender() as fake, fake.client() as client:
-        with pytest.raises(InvalidRequestError) as raised:
-            client.batch_recommend([RecommendQuery("1"), RecommendQuery("2", page_token="x")])  # noqa: S106
-        assert raised.value.field_violations[0].field == "requests[1].page_token"
 
 
 @pytest.mark.parametrize(

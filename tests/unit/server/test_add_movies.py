@@ -6,14 +6,17 @@ score_stats leave retrieval scores as they are, so that "new" of 9500 scores 9.5
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import grpc
+import numpy as np
 import pytest
 
 from protos.recommender.v1 import recommender_pb2 as pb
 from protos.recommender.v1.recommender_pb2_grpc import RecommenderServiceStub
 from server.app import gateway
 from server.settings import Settings
-from tests.fake_model_server import FakeModelServer, floats
+from tests.fake_model_server import FakeModelServer, floats, world_models
 from tests.fault.waiting import eventually
 from tests.releases import World, WorldMovie, activate, write_release
 
@@ -142,32 +145,88 @@ def test_movies_like_an_added_one(
     response = stub.SimilarMovies(pb.SimilarMoviesRequest(movie_id="new", page_size=2), timeout=10)
 
     assert [s.movie.movie_id for s in response.similar] == ["m12", "m11"]
-    assert model_server.called() == [("content", "similar"), ("content", "embed_movie")]
+    assert model_server.called() == [("content", "similar")]
     call = model_server.calls[0]
     assert call.inputs["title"] == [["Brave New Film"]]
     assert call.inputs["tags"][0][-1] == "a"
 
 
-def test_added_movies_are_similar_by_content_alone(stub: RecommenderServiceStub) -> None:
-    """Placed at (y / 1000, 9): the cosine of years 0 and 9000 is 1 / sqrt 2, behind m1's 1.
+@pytest.fixture
+def plane(
+    settings: Settings, model_server: FakeModelServer
+) -> Iterator[tuple[RecommenderServiceStub, FakeModelServer]]:
+    """A release whose movies have an audience at (1, 0) and contents at (1, 0) and (0, 1) in turn.
 
-    They are listed for a movie that nobody trained on and in mode CONTENT, within the filter.
+    m1, which 99 people rated, and m2 are by content at (0, 1) and (1, 0).
     """
+    audience_and_content = [(1, 0, n % 2, 1 - n % 2) for n in range(12)]
+    world = World(vectors=np.array(audience_and_content, np.float32))
+    write_release(settings.models_dir, 2, world)
+    activate(settings.models_dir, 2)
+    model_server.load(2)
+    model_server.functions.update(world_models(world))
+    with gateway(settings) as running, grpc.insecure_channel(running.target) as channel:
+        yield RecommenderServiceStub(channel), model_server
+
+
+def test_added_movies_are_similar_by_their_content(
+    plane: tuple[RecommenderServiceStub, FakeModelServer],
+) -> None:
+    """One of the year 0 stands at (0, 1), of 9000 at (1, 1) / sqrt 2, whatever the graphs know.
+
+    m1 stands at (99, 10) / 109 between its audience and its content: its cosine with (0, 1) is
+    10 / sqrt(99^2 + 10^2), and with (1, 1) / sqrt 2 it is 109 / sqrt 2 / sqrt(99^2 + 10^2).
+    """
+    stub, _ = plane
     add(stub, Added(movie_id="same", title="S", genres=["Drama"]))
     add(stub, Added(movie_id="far", title="F", year=9000))
     new = pb.SimilarMoviesRequest.NewMovie(title="X")
+    modes = pb.SimilarMoviesRequest
 
-    def similar(**fields: object) -> list[tuple[str, float]]:
+    def similar(**fields: object) -> dict[str, float]:
         request = pb.SimilarMoviesRequest(page_size=100, **fields)
         found = stub.SimilarMovies(request, timeout=10).similar
-        return [(s.movie.movie_id, round(s.score, 4)) for s in found]
+        scores = {s.movie.movie_id: round(s.score, 3) for s in found}
+        return {i: score for i, score in scores.items() if i in ("same", "far", "m1")}
 
-    assert similar(new_movie=new)[-3:] == [("m1", 1), ("same", 1), ("far", 0.7071)]
-    assert similar(new_movie=new, filter=pb.MovieFilter(genres_any=["Drama"]))[-1][0] == "same"
-    assert "far" not in dict(similar(movie_id="far"))
-    assert "same" in dict(similar(movie_id="far"))
-    assert "same" in dict(similar(movie_id="m12", mode=pb.SimilarMoviesRequest.MODE_CONTENT))
-    assert "same" not in dict(similar(movie_id="m12"))
+    assert similar(new_movie=new) == {"m1": 1, "same": 1, "far": 0.707}
+    assert similar(new_movie=new, filter=pb.MovieFilter(genres_any=["Drama"])) == {"same": 1}
+    assert similar(movie_id="far") == {"m1": 0.707, "same": 0.707}
+    assert similar(movie_id="far", mode=modes.MODE_COLLABORATIVE) == similar(movie_id="far")
+    assert similar(movie_id="m1") == {"same": 0.1, "far": 0.775}
+    assert similar(movie_id="m1", mode=modes.MODE_CONTENT) == {"same": 1, "far": 0.707}
+    assert similar(movie_id="m1", mode=modes.MODE_COLLABORATIVE) == {}
+
+
+def test_added_movies_are_told_apart_by_diversity(
+    plane: tuple[RecommenderServiceStub, FakeModelServer],
+) -> None:
+    """A list that holds added movies can be diversified, and they count as what they are like.
+
+    Of the scores 9.9, 9.8 and 9.6 the second stands nearer to the first, so the third overtakes it.
+    """
+    stub, _ = plane
+    twins = [Added(movie_id=f"twin {n}", title="T", year=9900 - n) for n in (0, 100)]
+    add(stub, *twins, Added(movie_id="other", title="O", year=9600))
+    excluded = [f"m{n}" for n in range(1, 13)]
+    plain = listed(stub, exclude_movie_ids=excluded)
+    assert [i for i, *_ in plain] == ["twin 0", "twin 100", "other"]
+    diverse = listed(stub, exclude_movie_ids=excluded, diversity=1.0)
+    assert [i for i, *_ in diverse] == ["twin 0", "other", "twin 100"]
+
+
+def test_only_new_movies_are_embedded(
+    stub: RecommenderServiceStub, model_server: FakeModelServer
+) -> None:
+    """What the release holds already is not asked for again; another release asks for all."""
+    add(stub, NEW)
+    model_server.calls.clear()
+    add(stub, Added(movie_id="newer", title="Newer", year=1))
+
+    embedded = [call for call in model_server.calls if call.signature == "embed_movie"]
+    assert [call.inputs["year"] for call in embedded] == [[[1]]]
+    assert [i for i, *_ in listed(stub)][3] == "new"
+    assert "newer" in [i for i, *_ in listed(stub)]
 
 
 def test_an_added_movie_can_be_rated_by_users(stub: RecommenderServiceStub) -> None:
@@ -187,6 +246,16 @@ def test_the_same_movie_again_is_no_news(stub: RecommenderServiceStub) -> None:
     assert add(stub, NEW, request_id="r") == 1
     assert add(stub, NEW, Added(movie_id="new 2", title="Two")) == 1
     assert add(stub, Added(movie_id="m1", title="Movie 1", year=1990, genres=["Comedy"])) == 0
+
+
+def test_the_order_of_genres_and_tags_is_no_content(stub: RecommenderServiceStub) -> None:
+    """Named the other way round they are the same, for added movies and for those of a release."""
+    one = Added(movie_id="new", title="N", genres=["Drama", "Action"], tags=["b", "a", "b"])
+    other = Added(movie_id="new", title="N", genres=["Action", "Drama"], tags=["a", "b"])
+    assert add(stub, one) == 1
+    assert add(stub, other) == 0
+    trained = Added(movie_id="m6", title="Movie 6", year=1995, genres=["Drama", "Action"])
+    assert add(stub, trained) == 0
 
 
 @pytest.mark.parametrize(
@@ -253,7 +322,9 @@ def test_a_thousand_movies_at_once(
 
     assert add(stub, *movies) == 1000
 
-    sizes = [len(call.inputs["year"][0]) for call in model_server.calls]
-    assert sum(sizes) == 1000
-    assert max(sizes) == 64
+    for signature in ("embed_movie", "similar"):
+        calls = [call for call in model_server.calls if call.signature == signature]
+        sizes = [len(call.inputs["year"][0]) for call in calls]
+        assert sum(sizes) == 1000
+        assert max(sizes) == 64
     assert len(listed(stub)) == 100

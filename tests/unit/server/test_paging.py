@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+from dataclasses import fields
 
 import grpc
+import numpy as np
 import pytest
 
 from protos.recommender.v1 import recommender_pb2 as pb
@@ -14,27 +16,26 @@ from server.domain import (
     BecauseOfMovie,
     DegradedReason,
     MovieId,
-    Popular,
-    RankedList,
-    RankedMovie,
-    SharedGenre,
-    Source,
     UserState,
     Version,
 )
 from server.errors import InvalidRequest
 from server.paging import PageTokens, hash_of
+from server.ranking import NOBODY, RankedList
+from server.reasons import Taste
 from server.settings import Settings
 
 Request = pb.RecommendUserRequest
 
-CITED = BecauseOfMovie(MovieId("é"), 0.1)
 RANKING = RankedList(
-    movies=(
-        RankedMovie(MovieId("m1"), 4.25, 1 / 3, Source.RETRIEVAL, (CITED,)),
-        RankedMovie(MovieId("m2"), 1.0, -2e-9, Source.POPULAR, (SharedGenre("Drama"), Popular())),
-        RankedMovie(MovieId("m3"), 5.0, -3.0, Source.MEAN),
-    ),
+    movie_ids=(MovieId("m1"), MovieId("m2"), MovieId("m3")),
+    predicted_ratings=np.float32([4.25, 1.0, 5.0]),
+    scores=np.float32([1 / 3, -2e-9, -3.0]),
+    sources=np.int8([0, 2, 3]),
+    cited_ids=(MovieId("é"),),
+    cited=np.int16([[0, NOBODY, NOBODY], [NOBODY] * 3, [NOBODY] * 3]),
+    drops=np.float32([[0.1, 0, 0], [0] * 3, [0] * 3]),
+    taste=Taste(("Film-Noir",), {"Drama": 300}, is_newcomer=True),
     user_state=UserState.WARM,
     recommendation_id="id",
     release_version=Version(7),
@@ -53,26 +54,47 @@ def pages(stub: RecommenderServiceStub, request: Request, page_size: int) -> lis
     return found
 
 
+def assert_same(found: RankedList, expected: RankedList) -> None:
+    """Column by column, numbers to the last bit."""
+    for column in fields(RankedList):
+        np.testing.assert_array_equal(getattr(found, column.name), getattr(expected, column.name))
+
+
 def test_a_token_carries_a_ranking_whole() -> None:
-    """Ids, numbers to the last bit, sources, reasons and how the answer came about."""
+    """Ids, numbers to the last bit, sources, cited movies and how the answer came about."""
     token = PageTokens(b"key").seal(RANKING, QUERY)
+
+    opened = PageTokens(b"key").open(token, QUERY)
 
     assert token.isascii()
     assert token.isprintable()
-    assert PageTokens(b"key").open(token, QUERY) == RANKING
+    assert_same(opened, RANKING)
+    cited = BecauseOfMovie(MovieId("é"), float(np.float32(0.1)))
+    assert opened.because_of() == [(cited,), (), ()]
+    assert opened.taste == RANKING.taste
 
 
 def test_a_full_ranking_fits_into_a_small_token() -> None:
-    """200 movies with three cited ones each take less than 32 KiB."""
-    cited = tuple(BecauseOfMovie(MovieId(str(n)), n / 7) for n in range(3))
-    movies = tuple(
-        RankedMovie(MovieId(str(n)), 1 + n / 77, 200 / (n + 3), Source.RETRIEVAL, cited)
-        for n in range(200)
+    """200 movies with three cited ones each take less than 16 KiB."""
+    n = 200
+    ranking = RankedList(
+        movie_ids=tuple(MovieId(str(row)) for row in range(n)),
+        predicted_ratings=np.linspace(1, 5, n, dtype=np.float32),
+        scores=np.linspace(3, -3, n, dtype=np.float32),
+        sources=np.zeros(n, np.int8),
+        cited_ids=tuple(MovieId(str(row)) for row in range(500)),
+        cited=np.arange(600).reshape(n, 3).astype(np.int16) % 500,
+        drops=np.ones((n, 3), np.float32),
+        taste=RANKING.taste,
+        user_state=UserState.HOT,
+        recommendation_id="id",
+        release_version=Version(1),
     )
 
-    token = PageTokens(b"key").seal(RankedList(movies, UserState.HOT, "id", Version(1)), QUERY)
+    token = PageTokens(b"key").seal(ranking, QUERY)
 
-    assert len(token) < 32 * 1024
+    assert len(token) < 16 * 1024
+    assert_same(PageTokens(b"key").open(token, QUERY), ranking)
 
 
 @pytest.mark.parametrize("position", [0, 10, 20, 40, -1])

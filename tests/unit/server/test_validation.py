@@ -144,6 +144,7 @@ REFUSED = [
         "Action, Comedy, Drama",
     ),
     (Similar(new_movie=NewMovie()), "new_movie", "title"),
+    (Similar(new_movie=NewMovie(title=" ")), "new_movie", "title"),
     (Similar(new_movie=NewMovie(title="x" * 1025)), "new_movie.title", "0..1024 bytes"),
     (Similar(new_movie=NewMovie(title="x", year=-3)), "new_movie.year", "0..9999"),
     (
@@ -189,6 +190,7 @@ REFUSED = [
     (Add(movies=[added(movie_id="")]), "movies[0].movie_id", "1..256 bytes"),
     (Add(movies=[added(), added()]), "movies[1].movie_id", "each movie once"),
     (Add(movies=[added(title="")]), "movies[0].title", "1..1024 bytes"),
+    (Add(movies=[added(title=" \u3000")]), "movies[0].title", "allowed is a title"),
     (Add(movies=[added(year=-1)]), "movies[0].year", "0..9999"),
     (Add(movies=[added(genres=["Polka"])]), "movies[0].genres[0]", "Action, Comedy, Drama"),
     (Add(movies=[added(tags=["t"] * 101)]), "movies[0].tags", "0..100"),

@@ -81,8 +81,10 @@ def make_rating(n_movies: int, n_profile_columns: int, rng: np.random.Generator)
             profile_vectors=random(n_profile_columns, RATING_DIM),
             profile_bias=random(n_profile_columns),
             usual_profile=random(n_profile_columns),
-            bias_strength=16.0,
-            ridge=5.0,
+            history_hold=2.0,
+            spread=random(3, RATING_DIM + 1),
+            noise=5.0,
+            mood=0.25,
         ),
     )
 

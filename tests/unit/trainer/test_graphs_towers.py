@@ -194,7 +194,7 @@ def test_a_stored_user_is_rated_by_the_history_of_the_call(parts, servables):
 @pytest.mark.parametrize("profile", [(), ("gender:F",), ("gender:F", "age:25"), ("no:token",)])
 @pytest.mark.parametrize("name", HISTORIES)
 def test_a_stranger_is_rated_as_the_towers_rate(parts, servables, name, profile):
-    """Profile, history, the bias held back, the ridge, and the column that stays."""
+    """Profile, history, the mood that is taken away, and the directions of strangers."""
     ids, ratings = HISTORIES[name]
     row = np.zeros(parts.profile_features.vocabulary.n_features, np.float32)
     row[[1 + parts.profile_tokens.index(t) for t in profile if t == "gender:F"]] = 1

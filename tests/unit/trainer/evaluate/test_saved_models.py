@@ -41,8 +41,10 @@ def rating_towers(n_columns: int) -> RatingTowers:
             profile_vectors=some(n_columns, D),
             profile_bias=some(n_columns),
             usual_profile=some(n_columns),
-            bias_strength=4.0,
-            ridge=2.0,
+            history_hold=1.0,
+            spread=some(2, D + 1),
+            noise=2.0,
+            mood=0.25,
         ),
     )
 

@@ -16,7 +16,7 @@ from trainer.models.svdpp2 import Config, fit
 from trainer.models.towers import RatingTowers
 
 N_USERS, N_MOVIES, KNOWN_USERS = 90, 60, 80
-CONFIG = Config(dim=4, n_seeds=2, learning_rate=0.02, prior_weight=0.5, fold_in_ridge=1.0)
+CONFIG = Config(dim=4, n_seeds=2, learning_rate=0.02, prior_weight=0.5)
 """So few ratings must weigh more against the prior than MovieLens' do."""
 TINY = Config(dim=2, n_seeds=2, steps=6, learning_rate=0.1)
 

@@ -1,0 +1,68 @@
+"""One Markdown table of everything that was measured."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from benchmarks.speed import bars
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A Markdown table whose first column is text and the rest figures."""
+    lines = [" | ".join(head), "|".join(["---", *["---:"] * (len(head) - 1)])]
+    lines += [" | ".join(row) for row in rows]
+    return "".join(f"| {line} |\n" if "---" not in line else f"|{line}|\n" for line in lines)
+
+
+def markdown(result: Mapping[str, Any]) -> str:
+    """The report of a result, as speed.json has it."""
+    about, loads, library = result["machine"], result["head_to_head"], result["library"]
+    load_average = "/".join(f"{value:g}" for value in about["load_average"])
+    parts = [
+        f"# Speed\n\n{about['date']}, {about['processor']}, {about['cores']} cores,",
+        f" {about['memory_gb']} GB, {about['system']}, Python {about['python']};",
+        f" load average before the start {load_average}. Medians of {loads['rounds']} interleaved",
+        f" rounds of {loads['seconds']:g} s on 10,000 movies; ratios are made within a round.\n\n",
+        table(("", "measured", "bar", "beyond", ""), bars.rows(result["figures"])),
+        "\n## Calls a second, latency and processor time\n\n",
+        table(
+            ("", "in flight", "calls/s", "p50 ms", "p99 ms", "CPU ms/call", "MB"),
+            _loads(loads),
+        ),
+        "\n`implicit`'s own recommend call, a library without a server:",
+        f" {library['rps']:.0f} calls/s one by one (p50 {library['p50_ms']:.2f} ms),",
+        f" {library['batched_rps']:.0f} users/s in batches of 64.\n",
+        "\n## ScaNN against exact search, best 100\n\n",
+        table(
+            ("vectors", "exact ms", "ScaNN ms", "recall@100", "times as fast", "build s"),
+            [_scann(name, curve) for name, curve in result["scann"].items()],
+        ),
+    ]
+    return "".join(parts)
+
+
+def _loads(loads: Mapping[str, Any]) -> Iterable[Sequence[str]]:
+    for name, by_in_flight in loads["table"].items():
+        for in_flight, figures in by_in_flight.items():
+            yield (
+                name,
+                str(in_flight),
+                f"{figures['rps']:.0f}",
+                f"{figures['p50_ms']:.2f}",
+                f"{figures['p99_ms']:.1f}",
+                f"{figures['cpu_ms']:.3f}",
+                f"{loads['memory_mb'][name]:.0f}",
+            )
+
+
+def _scann(name: str, curve: Mapping[str, Any]) -> Sequence[str]:
+    chosen = curve["chosen"]
+    return (
+        name,
+        f"{curve['exact_ms']:.2f}",
+        f"{chosen['ms']:.3f}",
+        f"{chosen['recall']:.3f}",
+        f"{chosen['speedup']:.1f}",
+        f"{curve['build_s']:.0f}",
+    )

@@ -1,0 +1,227 @@
+"""One release's models in NumPy: the answers of its SavedModels within 1e-4, by exact search."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from server.domain import MovieId, NewMovie, UserId
+from server.engine.arrays import BoolArray, EngineArrays, FloatArray, IndexArray
+from server.engine.merged import MergedProducts
+from server.engine.movie_features import MovieFeatures
+from server.engine.ranking import NOT_ALLOWED, Spread, best, standardised
+from server.engine.rating import RatingTowers, RatingUser
+from server.engine.retrieval import RetrievalTowers, RetrievalUser
+from serving.contract import (
+    K_MAX,
+    MODE_COLLABORATIVE,
+    MODE_CONTENT,
+    MODE_HYBRID,
+    Manifest,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """A user as callers name one."""
+
+    user_id: UserId
+    movie_ids: Sequence[MovieId]
+    """History, oldest first; movies that training did not see do not count."""
+    ratings: Sequence[float]
+    """Of `movie_ids`; NaN = seen and not rated."""
+    tokens: Sequence[str]
+    """The profile."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PlacedUser:
+    """A user in the spaces of the release."""
+
+    retrieval: RetrievalUser
+    rating: RatingUser
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RankedMovies:
+    """The best movies of a catalogue, K of them."""
+
+    movies: IndexArray
+    """[K] movie_index, best first."""
+    scores: FloatArray
+    """[K] not rising."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FinalOrder:
+    """What `recommend` lists; K is at most K_MAX."""
+
+    ranked: RankedMovies
+    ratings: FloatArray
+    """[K] inside the range."""
+    user: PlacedUser
+    retrieval_spread: Spread
+    """Of the candidates' retrieval scores."""
+    rating_spread: Spread
+    """Of their ratings."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PlacedMovies:
+    """B movies that training did not see, in the spaces of the release."""
+
+    retrieval: FloatArray
+    """[B, D]"""
+    rating: FloatArray
+    """[B, R + 1] the last column is the bias."""
+    similarity: FloatArray
+    """[B, S] only the direction means much."""
+
+
+class Engine:
+    """Answers for one release, from any number of threads.
+
+    Args:
+      arrays: the release's part.
+      index: movie_id -> movie_index of the release's snapshot.
+      manifest: of the release.
+    """
+
+    def __init__(
+        self, arrays: EngineArrays, index: Mapping[MovieId, int], manifest: Manifest
+    ) -> None:
+        self._index = index
+        self._arrays = arrays
+        self._n_candidates = arrays.description.candidates
+        self._rating_weight = np.float32(manifest.rating_weight)
+        self._retrieval = RetrievalTowers(arrays)
+        self._rating = RatingTowers(arrays, manifest.rating_range)
+        self._scores = MergedProducts(arrays.item_vectors)
+        self._features = MovieFeatures(arrays.description)
+
+    def place(self, asker: Asker) -> PlacedUser:
+        """Where the user stands."""
+        movies, ratings = self._known_part(asker.movie_ids, asker.ratings)
+        return PlacedUser(
+            self._retrieval.user(movies, ratings),
+            self._rating.user(asker.user_id, movies, ratings, asker.tokens),
+        )
+
+    def recommend(
+        self,
+        asker: Asker,
+        excluded: Collection[MovieId],
+        allowed: BoolArray | None = None,
+        *,
+        by_rating: bool = False,
+    ) -> FinalOrder:
+        """The final order of the candidates.
+
+        Args:
+          asker: for whom.
+          excluded: ids of movies that are not listed; unknown ones exclude nothing.
+          allowed: [N] what a filter lets through; None = all.
+          by_rating: whether all movies are ordered by predicted rating.
+        """
+        user = self.place(asker)
+        scores = self._scores(user.retrieval.vector)
+        key = self._rating.all_ratings(user.rating) if by_rating else scores
+        if allowed is not None:
+            key[~allowed] = NOT_ALLOWED
+        key[self._known(excluded)] = NOT_ALLOWED
+        movies = best(key, self._n_candidates)
+        scores, ratings = scores[movies], self._rating.ratings(user.rating, movies)
+        z_scores, retrieval_spread = standardised(scores)
+        z_ratings, rating_spread = standardised(ratings)
+        final = ratings if by_rating else z_scores + self._rating_weight * z_ratings
+        order = np.argsort(-final, kind="stable")[:K_MAX]
+        return FinalOrder(
+            RankedMovies(movies[order], final[order]),
+            self._rating.clip(ratings[order]),
+            user,
+            retrieval_spread,
+            rating_spread,
+        )
+
+    def reasons(self, listed: FinalOrder) -> tuple[IndexArray, FloatArray]:
+        """[K, 3] movie_index of the history movies that pull each listed movie up, and drops.
+
+        A drop is what the retrieval score loses without that movie; 0 = none is cited.
+        """
+        user = listed.user.retrieval
+        places, drops = self._retrieval.reasons(user, listed.ranked.movies)
+        return (user.movies[places] if len(user.movies) else places), drops
+
+    def retrieve(self, asker: Asker) -> RankedMovies:
+        """The best of the whole catalogue by retrieval score."""
+        movies, ratings = self._known_part(asker.movie_ids, asker.ratings)
+        return _ranked(self._scores(self._retrieval.user(movies, ratings).vector))
+
+    def rate(self, asker: Asker, movie_ids: Sequence[MovieId]) -> FloatArray:
+        """[C] ratings inside the range; of a movie that training did not see the user's bias."""
+        user = self.place(asker).rating
+        ratings = np.full(len(movie_ids), user.bias)
+        known = [place for place, movie_id in enumerate(movie_ids) if movie_id in self._index]
+        ratings[known] = self._rating.ratings(user, self._known(movie_ids))
+        return self._rating.clip(ratings)
+
+    def similar(self, movie_id: MovieId, mode: int, allowed: BoolArray) -> RankedMovies:
+        """Movies like one of the catalogue, without it.
+
+        Args:
+          movie_id: nothing is like a movie that training did not see.
+          mode: a MODE_ constant of the contract.
+          allowed: [N] what a filter lets through.
+        """
+        place = self._index.get(movie_id)
+        if place is None:
+            return _ranked(np.full(len(allowed), NOT_ALLOWED))
+        arrays = self._arrays
+        spaces = {
+            MODE_HYBRID: arrays.similar_hybrid,
+            MODE_COLLABORATIVE: arrays.similar_collaborative,
+            MODE_CONTENT: arrays.similar_content,
+        }
+        space = spaces[mode]
+        cosines = space @ space[place]
+        if mode == MODE_COLLABORATIVE:
+            # The cosine of a movie that three people rated is noise: trust scales it.
+            cosines *= arrays.confidence
+        cosines[~allowed] = NOT_ALLOWED
+        cosines[place] = NOT_ALLOWED
+        return _ranked(cosines)
+
+    def similar_to_new(self, movie: NewMovie, allowed: BoolArray) -> RankedMovies:
+        """Movies like one that training did not see, by what is said about it."""
+        vector = self._features.times(movie, self._arrays.content_to_similarity)
+        length = np.linalg.norm(vector)
+        cosines = self._arrays.similar_content @ (vector / length if length > 0 else vector)
+        cosines[~allowed] = NOT_ALLOWED
+        return _ranked(cosines)
+
+    def embed(self, movies: Sequence[NewMovie]) -> PlacedMovies:
+        """Where the content model places B new movies."""
+        arrays = self._arrays
+        maps = arrays.content_to_retrieval, arrays.content_to_rating, arrays.content_to_similarity
+        return PlacedMovies(
+            *(np.stack([self._features.times(movie, to) for movie in movies]) for to in maps)
+        )
+
+    def _known(self, movie_ids: Collection[MovieId]) -> IndexArray:
+        index = self._index
+        return np.array([index[i] for i in movie_ids if i in index], np.int64)
+
+    def _known_part(
+        self, movie_ids: Sequence[MovieId], ratings: Sequence[float]
+    ) -> tuple[IndexArray, FloatArray]:
+        movies = self._known(movie_ids)
+        if len(movies) < len(movie_ids):
+            ratings = [r for i, r in zip(movie_ids, ratings, strict=True) if i in self._index]
+        return movies, np.array(ratings, np.float32)
+
+
+def _ranked(key: FloatArray) -> RankedMovies:
+    movies = best(key, K_MAX)
+    return RankedMovies(movies, key[movies])

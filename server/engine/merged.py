@@ -1,0 +1,89 @@
+"""Scores of the catalogue for users whose calls meet: one matrix product in place of many.
+
+Nobody waits for company. A call that finds the place free computes at once; those that come
+meanwhile are answered together when it is done, on the thread of the first of them.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+
+from server.engine.arrays import FloatArray
+
+LARGEST_BATCH: Final = 32
+
+
+@dataclass(slots=True, eq=False)
+class _Waiting:
+    """A user in the queue, until there are scores, or this thread is to compute the next batch.
+
+    `news` is a lock that is held until then: a tenth of what an Event costs.
+    """
+
+    vector: FloatArray
+    news: threading.Lock = field(default_factory=threading.Lock)
+    leads: bool = False
+    scores: FloatArray | None = None
+
+    def __post_init__(self) -> None:
+        self.news.acquire()
+
+
+class MergedProducts:
+    """Products of one matrix with vectors; called by many threads at once."""
+
+    def __init__(self, items: FloatArray) -> None:
+        self._items = items
+        self._lock = threading.Lock()
+        self._queue: deque[_Waiting] = deque()
+        self._is_busy = False
+
+    def __call__(self, vector: FloatArray) -> FloatArray:
+        """[N] of a [D] vector; the caller may write into it."""
+        with self._lock:
+            waiting = _Waiting(vector) if self._is_busy else None
+            if waiting is None:
+                self._is_busy = True
+            else:
+                self._queue.append(waiting)
+        if waiting is None:
+            try:
+                return self._items @ vector
+            finally:
+                self._hand_over()
+        waiting.news.acquire()
+        if waiting.leads:
+            self._answer(waiting)
+        # Without scores the product for all failed: alone, each gets its own answer or error.
+        return self._items @ vector if waiting.scores is None else waiting.scores
+
+    def _hand_over(self) -> None:
+        with self._lock:
+            if self._queue:
+                leader = self._queue.popleft()
+                leader.leads = True
+                leader.news.release()
+            else:
+                self._is_busy = False
+
+    def _answer(self, leader: _Waiting) -> None:
+        batch = [leader]
+        with self._lock:
+            while self._queue and len(batch) < LARGEST_BATCH:
+                batch.append(self._queue.popleft())
+        try:
+            try:
+                scores = np.stack([waiting.vector for waiting in batch]) @ self._items.T
+            finally:
+                # Before the others of this batch wake up: the next one is not to wait for them.
+                self._hand_over()
+            for waiting, own in zip(batch, scores, strict=True):
+                waiting.scores = own
+        finally:
+            for waiting in batch[1:]:
+                waiting.news.release()

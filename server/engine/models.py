@@ -1,0 +1,124 @@
+"""The engine of each release as the use cases ask for it."""
+# ruff: noqa: ARG002 - nothing here takes long enough to look at its budget.
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+
+from server.deadline import Budget
+from server.domain import MovieFilter, MovieId, NewMovie, Order, Source
+from server.engine.arrays import BoolArray
+from server.engine.engine import Asker, Engine, FinalOrder, RankedMovies
+from server.errors import UpstreamUnavailable
+from server.ranking import NOBODY, Ranking
+from server.releases import ActiveRelease, MovieVectors
+from server.rules import allowed_movies
+from server.servables import ModelUser, RankingQuery, UserVectors
+
+_NO_FILTER: Final = MovieFilter()
+
+
+class EngineModels:
+    """Models in this process; what it answers is of the release that it is asked about.
+
+    Each method raises UpstreamUnavailable where that release has no engine.
+    """
+
+    source = Source.ENGINE
+
+    def recommend(
+        self, release: ActiveRelease, query: RankingQuery, budget: Budget
+    ) -> tuple[Ranking, UserVectors | None]:
+        engine = _engine_of(release)
+        listed = engine.recommend(
+            _asker(query.user),
+            query.excluded,
+            _allowed(release, query.filter) if query.filter != _NO_FILTER else None,
+            by_rating=query.order is Order.PREDICTED_RATING,
+        )
+        cited, drops = engine.reasons(listed)
+        ranked = listed.ranked
+        ranking = Ranking.of(
+            self.source,
+            ranked.movies,
+            ranked.scores,
+            listed.ratings,
+            np.where(drops > 0, cited, NOBODY),
+            drops,
+        )
+        return ranking, _vectors(listed) if query.wants_vectors else None
+
+    def user_vectors(self, release: ActiveRelease, user: ModelUser, budget: Budget) -> UserVectors:
+        return _vectors(_engine_of(release).recommend(_asker(user), ()))
+
+    def embed_movies(
+        self, release: ActiveRelease, movies: Sequence[NewMovie], budget: Budget
+    ) -> MovieVectors:
+        placed = _engine_of(release).embed(movies)
+        return MovieVectors(
+            placed.retrieval, placed.rating[:, :-1], placed.rating[:, -1], placed.similarity
+        )
+
+    def retrieve(self, release: ActiveRelease, user: ModelUser, budget: Budget) -> Ranking:
+        return self._ranking(_engine_of(release).retrieve(_asker(user)))
+
+    def rate(
+        self,
+        release: ActiveRelease,
+        user: ModelUser,
+        movie_ids: Sequence[MovieId],
+        budget: Budget,
+    ) -> tuple[float, ...]:
+        return tuple(_engine_of(release).rate(_asker(user), movie_ids).tolist())
+
+    def similar(
+        self,
+        release: ActiveRelease,
+        movie_id: MovieId,
+        mode: int,
+        movie_filter: MovieFilter,
+        budget: Budget,
+    ) -> Ranking:
+        allowed = _allowed(release, movie_filter)
+        return self._ranking(_engine_of(release).similar(movie_id, mode, allowed))
+
+    def similar_to_new(
+        self,
+        release: ActiveRelease,
+        movie: NewMovie,
+        movie_filter: MovieFilter,
+        budget: Budget,
+    ) -> Ranking:
+        allowed = _allowed(release, movie_filter)
+        return self._ranking(_engine_of(release).similar_to_new(movie, allowed))
+
+    def _ranking(self, ranked: RankedMovies) -> Ranking:
+        return Ranking.of(self.source, ranked.movies, ranked.scores)
+
+
+def _engine_of(release: ActiveRelease) -> Engine:
+    if release.engine is None:
+        raise UpstreamUnavailable(f"release {release.version}: {release.why_no_engine}")
+    return release.engine
+
+
+def _asker(user: ModelUser) -> Asker:
+    history = user.history
+    return Asker(user.user_id, history.movie_ids, history.ratings, user.profile.tokens())
+
+
+def _allowed(release: ActiveRelease, movie_filter: MovieFilter) -> BoolArray:
+    return allowed_movies(release.trained, movie_filter, release.manifest.genres)
+
+
+def _vectors(listed: FinalOrder) -> UserVectors:
+    retrieval, rating = listed.retrieval_spread, listed.rating_spread
+    return UserVectors(
+        retrieval=listed.user.retrieval.vector,
+        rating=listed.user.rating.vector,
+        rating_bias=float(listed.user.rating.bias),
+        score_stats=(retrieval.mean, retrieval.deviation, rating.mean, rating.deviation),
+    )

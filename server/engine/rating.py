@@ -1,0 +1,122 @@
+"""A user in the space of the rating model: what is stored, or what a stranger's history tells."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from server.engine.arrays import EngineArrays, FloatArray, IndexArray
+from server.engine.profiles import ProfileRows
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RatingUser:
+    """A user as the rating towers see one."""
+
+    row: FloatArray
+    """[R + 1] the vector, then 1: a movie's row times this is its rating less `bias`."""
+    bias: np.float32
+    """The mean included."""
+
+    @property
+    def vector(self) -> FloatArray:
+        """[R] The vector alone."""
+        return self.row[:-1]
+
+
+class RatingTowers:
+    """Ratings by stored users and their histories, and by the history alone for strangers."""
+
+    def __init__(self, arrays: EngineArrays, rating_range: tuple[float, float]) -> None:
+        description = arrays.description
+        self._items = arrays.rating_items
+        self._history = arrays.rating_history
+        self._reads_history = bool(arrays.rating_history.any())
+        self._user_ids, self._stored = arrays.user_ids, arrays.stored_users
+        self._mean = np.float32(description.mean)
+        self._nobody, self._usual = arrays.nobody, arrays.usual_profile
+        self._profile_rows = arrays.profile_rows
+        self._profiles = ProfileRows(description)
+        self._spread, self._spread_items = arrays.spread, arrays.spread_items
+        self._history_hold = description.history_hold
+        self._noise, self._mood = np.float32(description.noise), np.float32(description.mood)
+        self._range = rating_range
+
+    def user(
+        self, user_id: str, movies: IndexArray, ratings: FloatArray, tokens: Sequence[str]
+    ) -> RatingUser:
+        """A user by what is stored of him or her, and by the history.
+
+        Args:
+          user_id: as training knew the user, or anything else for a stranger.
+          movies: [H] movie_index, oldest first.
+          ratings: [H]; one that is no finite number counts as a movie seen and not rated.
+          tokens: the profile; read for strangers alone.
+        """
+        stored = self._stored_place(user_id)
+        if stored is None:
+            return self._stranger(movies, ratings, tokens)
+        row = self._stored[stored]
+        if self._reads_history:
+            row = row + self._of_history(movies, 0)
+        return self._as_user(row)
+
+    def ratings(self, user: RatingUser, movies: IndexArray) -> FloatArray:
+        """[C] ratings of [C] movies, not clipped."""
+        return self._items[movies] @ user.row + user.bias
+
+    def all_ratings(self, user: RatingUser) -> FloatArray:
+        """[N] ratings of the catalogue, not clipped."""
+        return self._items @ user.row + user.bias
+
+    def clip(self, ratings: FloatArray) -> FloatArray:
+        """Ratings inside the release's range."""
+        return np.minimum(np.maximum(ratings, np.float32(self._range[0])), self._range[1])
+
+    def _stored_place(self, user_id: str) -> int | None:
+        name = user_id.encode()
+        # A longer id than any would be cut to the width of the array, and might be found.
+        if len(name) > self._user_ids.itemsize:
+            return None
+        place = int(np.searchsorted(self._user_ids, np.array(name, self._user_ids.dtype)))
+        found = place < len(self._user_ids) and self._user_ids[place] == name
+        return place if found else None
+
+    def _as_user(self, row: FloatArray) -> RatingUser:
+        bias = self._mean + row[-1]
+        row = row.copy()
+        row[-1] = 1
+        return RatingUser(row, bias)
+
+    def _of_history(self, movies: IndexArray, hold: float) -> FloatArray:
+        total: FloatArray = self._history[movies].sum(axis=0)
+        total /= np.sqrt(np.float32(max(len(movies), 1) + hold))
+        return total
+
+    def _stranger(
+        self, movies: IndexArray, ratings: FloatArray, tokens: Sequence[str]
+    ) -> RatingUser:
+        """Nobody in particular, moved by the profile, then by the history and its residuals."""
+        row: FloatArray = self._nobody.copy()
+        said = self._profiles.said(tokens)
+        if said.any():
+            row += (said - self._usual) @ self._profile_rows
+        if self._reads_history:
+            row += self._of_history(movies, self._history_hold)
+        rated = np.isfinite(ratings)
+        if rated.any():
+            row += self._moved(self._as_user(row), movies[rated], ratings[rated])
+        return self._as_user(row)
+
+    def _moved(self, user: RatingUser, movies: IndexArray, ratings: FloatArray) -> FloatArray:
+        """[R + 1] what [n] rated movies say of a stranger, where strangers are normal."""
+        seen = self._spread_items[movies]
+        seen -= self._mood * seen.mean(axis=0)
+        residuals = ratings - self.ratings(user, movies)
+        residuals -= self._mood * residuals.mean()
+        gram = seen.T @ seen
+        gram[np.diag_indices(len(gram))] += self._noise
+        along = np.linalg.solve(gram, residuals @ seen)
+        return np.asarray(along @ self._spread, np.float32)

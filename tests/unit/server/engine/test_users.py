@@ -1,0 +1,172 @@
+"""Users in both spaces, worked by hand; tests/e2e holds the engine against the graphs."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from server.engine.profiles import ProfileRows
+from server.engine.rating import RatingTowers
+from server.engine.retrieval import RetrievalTowers
+from tests.engine_part import DESCRIPTION
+
+NAN = float("nan")
+RANGE = (1.0, 5.0)
+
+
+def indexes(*movies: int) -> np.ndarray:
+    return np.array(movies, np.int64)
+
+
+def floats(*values: float) -> np.ndarray:
+    return np.array(values, np.float32)
+
+
+# --- retrieval ------------------------------------------------------------------------------------
+
+
+def test_a_history_is_weighted_by_age_and_liking(changed) -> None:
+    """Oldest first; rated 1 counts -0.5, 2 counts a quarter, no rating counts 1.
+
+    The first tower halves all but the newest movie; the covariance is the unit matrix, so that each
+    tower's deviation is its column; from two movies on the gate weighs 0.5 and 1.
+    """
+    arrays = changed(
+        history_vectors=np.eye(12, 2, dtype=np.float32) + 1, base_vector=floats(10, 10)
+    )
+    movies, ratings = indexes(0, 5, 1), floats(1, 2, NAN)
+    # Movie 0 is (2, 1), movie 5 (1, 1), movie 1 (1, 2).
+    first = 10 + 0.5 * -0.5 * 2 + 0.5 * 0.25 * 1 + 1
+    second = 10 - 0.5 * 1 + 0.25 * 1 + 2
+
+    user = RetrievalTowers(arrays).user(movies, ratings)
+
+    assert user.vector.tolist() == pytest.approx([0.5, 1.0])
+    assert user.scale.tolist() == pytest.approx([0.5 / first, 1 / second])
+
+
+def test_a_drop_is_what_the_score_loses(changed) -> None:
+    """Without the movie and with ages, gate and scale held; strongest first, 0 for the rest."""
+    arrays = changed(base_vector=floats(0.3, -0.2))
+    towers = RetrievalTowers(arrays)
+    movies, ratings = indexes(4, 7, 2, 9), floats(5, 1, 4, NAN)
+    user = towers.user(movies, ratings)
+    terms = user.weights * arrays.history_vectors[movies] * user.scale
+
+    places, drops = towers.reasons(user, np.arange(12))
+
+    for movie in range(12):
+        lost = terms @ arrays.item_vectors[movie]
+        whole = (arrays.base_vector * user.scale + terms.sum(axis=0)) @ arrays.item_vectors[movie]
+        assert whole == pytest.approx(user.vector @ arrays.item_vectors[movie], rel=1e-4)
+        best = np.argsort(-lost)[:3]
+        assert drops[movie].tolist() == pytest.approx(np.maximum(lost[best], 0), abs=1e-6)
+        for place, drop, expected in zip(places[movie], drops[movie], best, strict=True):
+            assert drop == 0 or place == expected
+
+
+@pytest.mark.parametrize("n_history", [0, 1, 2])
+def test_a_short_history_cites_no_more_than_it_has(arrays, n_history: int) -> None:
+    """What is not there pulls nothing up."""
+    towers = RetrievalTowers(arrays)
+    user = towers.user(np.arange(n_history), np.full(n_history, 5, np.float32))
+
+    _, drops = towers.reasons(user, np.arange(12))
+
+    assert drops.shape == (12, 3)
+    assert (drops >= 0).all()
+    assert not drops[:, n_history:].any()
+
+
+# --- ratings --------------------------------------------------------------------------------------
+
+
+def test_a_stored_user_is_found_by_the_whole_id(arrays) -> None:
+    """What training stored, and the history over the root of its length; others are strangers."""
+    towers = RatingTowers(arrays, RANGE)
+    movies, ratings = indexes(3, 8), floats(4, NAN)
+    of_history = arrays.rating_history[[3, 8]].sum(axis=0) / np.sqrt(2)
+    nobody = towers.user("nobody", movies, ratings, [])
+
+    for place, user_id in enumerate(("hot", "keen")):
+        row = arrays.stored_users[place] + of_history
+        user = towers.user(user_id, movies, ratings, [])
+        assert user.vector.tolist() == pytest.approx(row[:-1].tolist())
+        assert user.bias == pytest.approx(3 + row[-1], rel=1e-6)
+    for stranger in ("", "ho", "hott", "keenest", "kee", "zoe"):
+        user = towers.user(stranger, movies, ratings, [])
+        assert user.row.tolist() == nobody.row.tolist()
+
+
+def test_a_stranger_is_moved_by_what_is_rated(changed) -> None:
+    """Strangers differ in their bias alone, by 1: residuals of 1 and 2 move it by 3 / (2 + 4)."""
+    nothing = np.zeros((12, 3), np.float32)
+    towers = RatingTowers(
+        changed(
+            nobody=floats(0, 0, 0.5),
+            rating_history=nothing,
+            rating_items=nothing,
+            spread=np.array([[0, 0, 1]], np.float32),
+            spread_items=np.ones((12, 1), np.float32),
+        ),
+        RANGE,
+    )
+    # Nobody rates 3.5; what is seen and not rated says nothing.
+    user = towers.user("somebody", indexes(1, 2, 3), floats(4.5, NAN, 5.5), [])
+
+    assert user.bias == pytest.approx(3.5 + 3 / 6)
+    assert towers.user("somebody", indexes(2), floats(NAN), []).bias == pytest.approx(3.5)
+
+
+def test_the_mood_of_the_first_ratings_is_held_back(changed) -> None:
+    """Half of what two ratings have in common is taken away, of directions and of residuals."""
+    nothing = np.zeros((12, 3), np.float32)
+    towers = RatingTowers(
+        changed(
+            nobody=floats(0, 0, 0.5),
+            rating_history=nothing,
+            rating_items=nothing,
+            spread=np.array([[0, 0, 1]], np.float32),
+            spread_items=np.ones((12, 1), np.float32),
+            mood=0.5,
+        ),
+        RANGE,
+    )
+    # Directions become 0.5 each; residuals 1 and 2 become 0.25 and 1.25.
+    expected = 3.5 + (0.5 * 0.25 + 0.5 * 1.25) / (2 * 0.25 + 4)
+
+    user = towers.user("somebody", indexes(1, 3), floats(4.5, 5.5), [])
+
+    assert user.bias == pytest.approx(expected)
+
+
+def test_ratings_are_clipped_into_the_range(arrays) -> None:
+    """1 and 5 are the ends."""
+    clipped = RatingTowers(arrays, RANGE).clip(floats(-3, 1, 4.5, 9))
+
+    assert clipped.tolist() == [1, 1, 4.5, 5]
+
+
+# --- profiles -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("tokens", "columns"),
+    [
+        ([], []),
+        (["gender:F"], [3]),
+        (["gender:F", "gender:F", "no:token", ""], [3]),
+        (["age:17"], [1]),
+        (["age:18", "gender:F"], [2, 3]),
+        (["age:999"], [2]),
+        (["age:1000"], []),
+        (["age:-1"], []),
+        (["genre:Drama"], []),
+    ],
+)
+def test_a_profile_is_a_row_of_unit_length(tokens: list[str], columns: list[int]) -> None:
+    """Ages go into buckets; favourite genres and the constant are no part of it."""
+    row = ProfileRows(DESCRIPTION).said(tokens)
+
+    assert np.flatnonzero(row).tolist() == columns
+    assert np.linalg.norm(row) == pytest.approx(1 if columns else 0)
