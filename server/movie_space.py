@@ -54,7 +54,12 @@ def place_of(catalogue: Catalogue, row: int, mode: int) -> NDArray[np.float32]:
       mode: a MODE_ constant of the artifact contract.
     """
     vectors = catalogue.vectors_of(np.array([row]))[0]
-    count = int(catalogue.rating_counts[row])
-    trust = 0.0 if mode == MODE_CONTENT else count / (count + TRUSTED_COUNT)
+    trust = 0.0 if mode == MODE_CONTENT else confidence_of(catalogue, row)
     place: NDArray[np.float32] = np.array([trust, 1 - trust], np.float32) @ vectors
     return place
+
+
+def confidence_of(catalogue: Catalogue, row: int) -> float:
+    """0..1, below 1: how far a movie's audience is to be trusted, by its ratings."""
+    count = int(catalogue.rating_counts[row])
+    return count / (count + TRUSTED_COUNT)

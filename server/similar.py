@@ -8,12 +8,12 @@ from server.deadline import Budget
 from server.degraded import Degradation
 from server.domain import Answer, MovieId, NewMovie, SimilarMovies, SimilarQuery
 from server.errors import UnknownMovie
-from server.movie_space import place_of, unit
+from server.movie_space import confidence_of, place_of, unit
 from server.releases import ActiveRelease
 from server.rules import allowed_movies
 from server.servables import Models
 from server.takeover import answered
-from serving.contract import MODE_COLLABORATIVE
+from serving.contract import MODE_COLLABORATIVE, MODE_HYBRID
 
 
 def similar_movies(
@@ -99,8 +99,12 @@ def _added(
             lambda models: models.embed_movies(release, [new], budget),
         ).places
     else:
-        place = place_of(catalogue, catalogue.index[query.target], query.mode)
+        row = catalogue.index[query.target]
+        place = place_of(catalogue, row, query.mode)
     cosines = unit(vectors.places) @ unit(place)
+    if query.mode == MODE_HYBRID and query.target in release.trained:
+        # As the graphs scale a movie that nobody rated beside one that many did.
+        cosines *= 1 - confidence_of(catalogue, row)
     allowed = allowed_movies(catalogue, query.filter, release.manifest.genres)
     for movie, cosine in zip(release.added, cosines.tolist(), strict=True):
         if allowed[catalogue.index[movie.movie_id]]:

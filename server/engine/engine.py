@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import repeat
+from typing import Final
 
 import numpy as np
 
@@ -21,6 +23,9 @@ from serving.contract import (
     MODE_HYBRID,
     Manifest,
 )
+
+_UNKNOWN: Final = -1
+"""In place of the index of a movie that training did not see."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +194,9 @@ class Engine:
         if mode == MODE_COLLABORATIVE:
             # The cosine of a movie that three people rated is noise: trust scales it.
             cosines *= arrays.confidence
+        if mode == MODE_HYBRID:
+            # Beside a movie that many rated, what stands near by content alone counts for less.
+            cosines *= 1 - arrays.confidence[place] * (1 - arrays.confidence)
         cosines[~allowed] = NOT_ALLOWED
         cosines[place] = NOT_ALLOWED
         return _ranked(cosines)
@@ -210,8 +218,10 @@ class Engine:
         )
 
     def _known(self, movie_ids: Collection[MovieId]) -> IndexArray:
-        index = self._index
-        return np.array([index[i] for i in movie_ids if i in index], np.int64)
+        found = np.fromiter(
+            map(self._index.get, movie_ids, repeat(_UNKNOWN)), np.int64, len(movie_ids)
+        )
+        return found if not len(found) or found.min() > _UNKNOWN else found[found > _UNKNOWN]
 
     def _known_part(
         self, movie_ids: Sequence[MovieId], ratings: Sequence[float]

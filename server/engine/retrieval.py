@@ -41,7 +41,7 @@ class RetrievalTowers:
         self._low = np.float32(description.liking_low)
         self._liking_span = np.float32(description.liking_high - description.liking_low)
         self._disliked = np.float32(description.disliked)
-        self._age_weights = np.array(arrays.age_weights)
+        self._oldest_first = arrays.age_weights[::-1].copy()
 
     def user(self, movies: IndexArray, ratings: FloatArray) -> RetrievalUser:
         """A user with this history.
@@ -50,12 +50,18 @@ class RetrievalTowers:
           movies: [H] movie_index, oldest first.
           ratings: [H]; one that is no finite number counts as a movie seen and not rated.
         """
-        ages = np.minimum(np.arange(len(movies) - 1, -1, -1), len(self._age_weights) - 1)
-        weights: FloatArray = self._age_weights[ages] * self._liking(ratings)[:, None]
+        weights: FloatArray = self._by_age(len(movies)) * self._liking(ratings)[:, None]
         by_tower: FloatArray = weights.T @ self._history_vectors[movies]
         vector: FloatArray = self._base + by_tower[self._tower_of_column, self._columns]
         scale = self._scale(vector, len(movies))
         return RetrievalUser(vector * scale, movies, weights, scale)
+
+    def _by_age(self, n_movies: int) -> FloatArray:
+        """[H, Z] weights of a history's movies, the oldest first."""
+        n_older = n_movies - len(self._oldest_first)
+        if n_older <= 0:
+            return self._oldest_first[-n_older:]
+        return np.concatenate([self._oldest_first[:1].repeat(n_older, axis=0), self._oldest_first])
 
     def _liking(self, ratings: FloatArray) -> FloatArray:
         """[H] 1 for a movie liked or not rated, `disliked` for one rated low."""

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from serving.contract import (
+    ARRAY_PARTS,
     CONTRACT_VERSION,
     OPTIONAL_SERVABLES,
     REQUIRED_SERVABLES,
@@ -53,8 +54,8 @@ def test_the_signatures_are_the_contracts(servable, signature):
 
 
 def test_every_part_is_named():
-    """Required and optional servables are in the table, and the contract's version is told."""
-    for part in (*REQUIRED_SERVABLES, *OPTIONAL_SERVABLES):
+    """Servables and parts that are none are in the table, and the contract's version is told."""
+    for part in (*REQUIRED_SERVABLES, *OPTIONAL_SERVABLES, *ARRAY_PARTS):
         assert f"`{part}`" in PAGE
     assert f"Contract version: {CONTRACT_VERSION}." in PAGE
 

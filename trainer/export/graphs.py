@@ -23,6 +23,7 @@ from trainer.export.layers import (
     pad_columns,
     ranked,
     top_movies,
+    with_zero_row,
     without,
     z_scores,
 )
@@ -239,6 +240,7 @@ class Retrieval(Servable):
         self._filter = CatalogueFilter(parts.genre_words, parts.years)
         collaborative, content = parts.similarity.item_vectors, parts.content_vectors
         self._confidence = tf.constant(parts.similarity.confidence)
+        self._confidence_rows = tf.constant(with_zero_row(parts.similarity.confidence))
         trust = parts.similarity.confidence[:, None]
         # A movie with few ratings leans on where the content model places it.
         hybrid = trust * collaborative + (1 - trust) * content
@@ -278,7 +280,9 @@ class Retrieval(Servable):
         # The cosine of a movie that three people rated is noise: trust scales it.
         collaborative = self._spaces["collaborative"].cosines(movie) * self._confidence
         content = self._spaces["content"].cosines(movie)
-        hybrid = self._spaces["hybrid"].cosines(movie)
+        # Beside a movie that many rated, what stands near by content alone counts for less.
+        target = tf.gather(self._confidence_rows, movie)[:, None]
+        hybrid = self._spaces["hybrid"].cosines(movie) * (1 - target * (1 - self._confidence))
         key = tf.where(mode == MODE_COLLABORATIVE, collaborative, hybrid)
         key = tf.where(mode == MODE_CONTENT, content, key)
         allowed = self._filter(genres_any, genres_all, genres_none, years)

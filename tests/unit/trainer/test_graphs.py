@@ -163,6 +163,22 @@ def test_similar_leaves_out_the_movie_and_scales_by_trust(parts, servables):
     np.testing.assert_allclose(answer["scores"][0], expected[best], atol=1e-5)
 
 
+def test_hybrid_similarity_leaves_little_known_movies_to_little_known_ones(parts, servables):
+    """Cosines of places between audience and content, each times 1 - c (1 - the candidate's c)."""
+    confidence = parts.similarity.confidence[:, None]
+    places = confidence * parts.similarity.item_vectors + (1 - confidence) * parts.content_vectors
+    unit = places / np.linalg.norm(places, axis=1, keepdims=True)
+    expected = (unit @ unit[8]) * (1 - confidence[8] * (1 - confidence[:, 0]))
+    expected[8] = -np.inf
+    answer = servables["retrieval"].functions["similar"](
+        movie_id=tf.constant(["m8"]), mode=tf.constant([[0]], tf.int64), **no_masks()
+    )
+
+    best = np.argsort(-expected)[:K_MAX]
+    assert ids_of(answer["movie_ids"].numpy()[0]) == [f"m{i}" for i in best]
+    np.testing.assert_allclose(answer["scores"][0], expected[best], atol=1e-5)
+
+
 @pytest.mark.parametrize("mode", [0, 1, 2])
 def test_similar_to_an_unknown_movie_is_empty(servables, mode):
     """No movie is like a movie that is not there."""

@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from serving.contract import ENGINE_PART, ContractError, Manifest, ModelsDir, list_files
 from server.engine.arrays import EngineArrays, read_arrays
 from server.engine.opening import open_engine
 from server.features.snapshot import read_catalogue
+from serving.contract import ENGINE_PART, ContractError, Manifest, ModelsDir, list_files
 from tests.releases import write_release
 from tests.unit.server.engine.conftest import N_MOVIES
 
