@@ -36,6 +36,7 @@ test-all: lint  ## every test
 
 bench: $(STAMP)  ## speed beside the floor and the peers, in under ten minutes
 	@$(BIN)/python -m benchmarks.speed
+	@$(BIN)/python -m benchmarks.speed.plots
 
 bench-full: bench  ## and how speed, memory, training and start grow; about an hour
 	@$(BIN)/python -m benchmarks.speed.full

@@ -64,6 +64,7 @@ class Ladder:
             # More than the widest input holds: the rest is dropped from the answer instead.
             self._excluded[-MAX_WIDTH:],
             self._query.filter,
+            self.allowed,
             self._query.order,
             wants_vectors=self._release.added_vectors is not None,
         )

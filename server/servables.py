@@ -68,6 +68,8 @@ class RankingQuery:
     user: ModelUser
     excluded: Sequence[MovieId] = ()
     filter: MovieFilter = field(default_factory=MovieFilter)
+    allowed: NDArray[np.bool_] | None = None
+    """[N] by movie_index what those two leave; None = whoever wants to know works it out."""
     order: Order = Order.DEFAULT
     wants_vectors: bool = False
 

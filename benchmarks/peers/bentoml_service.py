@@ -1,13 +1,12 @@
 """BentoML with the SavedModel inside and adaptive batching: bentoml serve bentoml_service:Service.
 
-Tuned: no access log, no metrics, no tracing, one worker for one core, and batches as large as the
-load fills. Several latency targets were tried; the service never waits longer for a batch to fill
-than it expects to gain.
+Tuned: no access log, no metrics, one worker for one core, uvloop and httptools installed, and
+batches as large as the load fills. Of the settings tried these answered most calls: batches of 32
+were not better, and with a latency target of 200 ms the service refused calls (503).
 """
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 import bentoml
@@ -37,8 +36,8 @@ class Service:
 
     @bentoml.api(
         batchable=True,
-        max_batch_size=int(os.environ.get("MAX_BATCH", "64")),
-        max_latency_ms=int(os.environ.get("MAX_LATENCY_MS", "10000")),
+        max_batch_size=64,
+        max_latency_ms=10_000,
     )
     def recommend(self, user_ids: list[str]) -> list[dict[str, Any]]:
         """Answers of as many users as were asked for."""

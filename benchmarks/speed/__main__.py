@@ -83,7 +83,7 @@ def main() -> int:
     """Runs the benchmark and writes its results."""
     parser = argparse.ArgumentParser(description="Speed beside the floor and the peers.")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=2.5, help="of each run of load")
+    parser.add_argument("--seconds", type=float, default=2.0, help="of each run of load")
     parser.add_argument("--runs", type=int, default=5, help="starts and imports measured")
     parser.add_argument("--output", type=Path, default=RESULTS)
     options = parser.parse_args()

@@ -15,7 +15,7 @@ from itertools import groupby, pairwise
 from pathlib import Path
 from typing import Any, Final
 
-from trainer.drawing import SERIES, STYLE, Axis, Frame, Line, plot, short, text
+from trainer.drawing import SERIES, STYLE, Axis, Frame, Line, nice_ticks, plot, short, text
 
 RESULTS: Final = Path(__file__).parents[1] / "results"
 DOCS: Final = Path(__file__).parents[2] / "docs"
@@ -30,7 +30,7 @@ NAMES: Final = {
 DASHES: Final = ("", "dashed", "dotted", "", "dashed", "dotted")
 LABEL_GAP: Final = 13.0
 """Between two labels at the ends of lines, in units of the drawing."""
-FRAME: Final = Frame(width=560, height=320, left=52, right=120)
+FRAME: Final = Frame(width=600, height=320, left=52, right=160)
 
 Points = Sequence[tuple[float, float]]
 
@@ -41,12 +41,8 @@ def drawing(name: str, series: Mapping[str, Points], x: str, y: str, *, log_x: b
         Line(label, points, style, dash)
         for (label, points), style, dash in zip(series.items(), SERIES, DASHES, strict=False)
     ]
-    x_axis = _log_axis(x, [a for points in series.values() for a, _ in points])
-    if not log_x:
-        values = [a for points in series.values() for a, _ in points]
-        low, high = min(values), max(values)
-        ticks = [(low + (high - low) * share, "") for share in (0, 0.25, 0.5, 0.75, 1)]
-        x_axis = Axis(x, low, high, [(tick, f"{tick:.2f}") for tick, _ in ticks])
+    values = [a for points in series.values() for a, _ in points]
+    x_axis = _log_axis(x, values) if log_x else _axis(x, values)
     y_axis = _log_axis(y, [b for points in series.values() for _, b in points])
     drawn = plot(name, lines, x_axis, y_axis, frame=FRAME)
     places = apart([FRAME.y(y_axis.share(line.points[-1][1])) for line in lines])
@@ -66,6 +62,12 @@ def apart(places: Sequence[float]) -> list[float]:
     for above, below in pairwise(order):
         moved[below] = max(moved[below], moved[above] + LABEL_GAP)
     return moved
+
+
+def _axis(title: str, values: Sequence[float]) -> Axis:
+    """From the lowest value to the highest."""
+    low, high = min(values), max(values)
+    return Axis(title, low, high, [(tick, f"{tick:g}") for tick in nice_ticks(low, high)])
 
 
 def _log_axis(title: str, values: Sequence[float]) -> Axis:

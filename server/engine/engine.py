@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import repeat
 from typing import Final
@@ -117,8 +117,7 @@ class Engine:
     def recommend(
         self,
         asker: Asker,
-        excluded: Collection[MovieId],
-        allowed: BoolArray | None = None,
+        allowed: BoolArray,
         *,
         by_rating: bool = False,
     ) -> FinalOrder:
@@ -126,16 +125,13 @@ class Engine:
 
         Args:
           asker: for whom.
-          excluded: ids of movies that are not listed; unknown ones exclude nothing.
-          allowed: [N] what a filter lets through; None = all.
+          allowed: [N] what may be listed.
           by_rating: whether all movies are ordered by predicted rating.
         """
         user = self.place(asker)
         scores = self._scores(user.retrieval.vector)
         key = self._rating.all_ratings(user.rating) if by_rating else scores
-        if allowed is not None:
-            key[~allowed] = NOT_ALLOWED
-        key[self._known(excluded)] = NOT_ALLOWED
+        np.copyto(key, NOT_ALLOWED, where=~allowed)
         movies = best(key, self._n_candidates)
         scores, ratings = scores[movies], self._rating.ratings(user.rating, movies)
         z_scores, retrieval_spread = standardised(scores)
@@ -217,7 +213,7 @@ class Engine:
             *(np.stack([self._features.times(movie, to) for movie in movies]) for to in maps)
         )
 
-    def _known(self, movie_ids: Collection[MovieId]) -> IndexArray:
+    def _known(self, movie_ids: Sequence[MovieId]) -> IndexArray:
         found = np.fromiter(
             map(self._index.get, movie_ids, repeat(_UNKNOWN)), np.int64, len(movie_ids)
         )

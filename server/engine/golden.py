@@ -65,10 +65,11 @@ class EngineTensors:
         return answer(inputs) if answer else None
 
     def _recommend(self, inputs: Tensors) -> Tensors:
+        allowed, index = self._allowed(inputs), self._catalogue.index
+        allowed[[index[i] for i in _texts(inputs["exclude_ids"]) if i in index]] = False
         listed = self._engine.recommend(
             _asker(inputs),
-            _texts(inputs["exclude_ids"]),
-            self._allowed(inputs),
+            allowed,
             by_rating=inputs["order"][0][0] == ORDER_PREDICTED_RATING,
         )
         places, drops = self._engine.reasons(listed)

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
 
 import numpy as np
 
@@ -17,8 +16,6 @@ from server.ranking import NOBODY, Ranking
 from server.releases import ActiveRelease, MovieVectors
 from server.rules import allowed_movies
 from server.servables import ModelUser, RankingQuery, UserVectors
-
-_NO_FILTER: Final = MovieFilter()
 
 
 class EngineModels:
@@ -35,8 +32,7 @@ class EngineModels:
         engine = _engine_of(release)
         listed = engine.recommend(
             _asker(query.user),
-            query.excluded,
-            _allowed(release, query.filter) if query.filter != _NO_FILTER else None,
+            _listable(release, query),
             by_rating=query.order is Order.PREDICTED_RATING,
         )
         cited, drops = engine.reasons(listed)
@@ -52,7 +48,8 @@ class EngineModels:
         return ranking, _vectors(listed) if query.wants_vectors else None
 
     def user_vectors(self, release: ActiveRelease, user: ModelUser, budget: Budget) -> UserVectors:
-        return _vectors(_engine_of(release).recommend(_asker(user), ()))
+        everything = np.ones(len(release.trained.movies), np.bool_)
+        return _vectors(_engine_of(release).recommend(_asker(user), everything))
 
     def embed_movies(
         self, release: ActiveRelease, movies: Sequence[NewMovie], budget: Budget
@@ -108,6 +105,17 @@ def _engine_of(release: ActiveRelease) -> Engine:
 def _asker(user: ModelUser) -> Asker:
     history = user.history
     return Asker(user.user_id, history.movie_ids, history.ratings, user.profile.tokens())
+
+
+def _listable(release: ActiveRelease, query: RankingQuery) -> BoolArray:
+    """[N] what passes the filter and is not excluded."""
+    trained = release.trained
+    if query.allowed is not None:
+        # Behind the trained movies of a catalogue stand the added ones.
+        return query.allowed[: len(trained.movies)]
+    listable = _allowed(release, query.filter)
+    listable[[trained.index[i] for i in query.excluded if i in trained]] = False
+    return listable
 
 
 def _allowed(release: ActiveRelease, movie_filter: MovieFilter) -> BoolArray:

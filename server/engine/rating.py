@@ -77,9 +77,7 @@ class RatingTowers:
 
     def _stored_place(self, user_id: str) -> int | None:
         name = user_id.encode()
-        # A longer id than any would be cut to the width of the array, and might be found.
-        if len(name) > self._user_ids.itemsize:
-            return None
+        # A longer id than any is cut to the width of the array; what is found is compared whole.
         place = int(np.searchsorted(self._user_ids, np.array(name, self._user_ids.dtype)))
         found = place < len(self._user_ids) and self._user_ids[place] == name
         return place if found else None

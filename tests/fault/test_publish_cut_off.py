@@ -13,6 +13,7 @@ from google.protobuf import text_format
 from tensorflow_serving.config import model_server_config_pb2
 
 from serving.contract import (
+    ENGINE_PART,
     REQUIRED_SERVABLES,
     ModelsDir,
     read_active,
@@ -20,7 +21,7 @@ from serving.contract import (
     verify_part,
 )
 from tests.fault.cut_off import COMMANDS
-from tests.staged import stable_content, stage
+from tests.staged import PARTS, stable_content, stage
 from trainer.export.gc import collect_garbage, leftovers
 from trainer.export.live import Retention
 from trainer.export.release import publish, published_versions, rollback, staged_ids
@@ -40,10 +41,11 @@ def before_first(models: ModelsDir) -> None:
 
 
 def before_publish(models: ModelsDir) -> None:
+    """A release of the time before the engine is live, one with every part waits."""
     stage(models, "one", "first")
     publish(models)
     write_server_configs(models, {1}, {"stable": 1})
-    stage(models, "two", "second")
+    stage(models, "two", "second", (*PARTS, ENGINE_PART))
 
 
 def before_promote(models: ModelsDir) -> None:
@@ -60,7 +62,7 @@ def before_gc(models: ModelsDir) -> None:
     before_publish(models)
     publish(models)
     for number in ("third", "fourth"):
-        stage(models, number, number)
+        stage(models, number, number, (*PARTS, ENGINE_PART))
         publish(models, retention=Retention(keep=0))
     rollback(models, 3, Retention(keep=3))
 

@@ -17,9 +17,10 @@ import pytest
 
 from benchmarks.load.__main__ import generate
 from benchmarks.load.http1 import get, post_json
+from benchmarks.load.http2 import GrpcCalls
 from benchmarks.load.plan import Measured, Plan, encoded
 from benchmarks.load.processes import cpu_seconds, rss_mb, tree
-from benchmarks.load.slots import LoadError
+from benchmarks.load.slots import LoadError, Slots
 from benchmarks.speed.method import DEGRADED
 from protos.recommender.v1 import recommender_pb2 as pb
 
@@ -69,8 +70,45 @@ def test_every_body_takes_its_turn() -> None:
     assert max(counts.values()) - min(counts.values()) <= 1 + 10
 
 
-def test_bodies_larger_than_the_peers_window_arrive() -> None:
-    """64 bodies of 12 kB are more than HTTP/2's first window of 64 kB holds at once."""
+class Wire(asyncio.Transport):
+    """Keeps what is written to it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written = b""
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        self.written += bytes(data)
+
+
+async def bodies_sent(*frames: bytes) -> list[int]:
+    """Of eight bodies of 12 kB: how many are out at first, and after each of the peer's frames."""
+    body = b"x" * 12_000
+    calls, wire = GrpcCalls(Slots([body]), 8, METHOD, "host:1"), Wire()
+    calls.connection_made(wire)
+    counts = [wire.written.count(body)]
+    for frame in frames:
+        calls.data_received(frame)
+        counts.append(wire.written.count(body))
+    return counts
+
+
+def test_the_peers_window_is_kept() -> None:
+    """HTTP/2's first window of 65,535 bytes holds five bodies; the others wait for an update."""
+    update = bytes.fromhex("000004 08 00 00000000 00010000")
+
+    assert asyncio.run(bodies_sent(update)) == [5, 8]
+
+
+def test_frames_may_arrive_in_pieces() -> None:
+    """Half a frame changes nothing, the rest of it does."""
+    update = bytes.fromhex("000004 08 00 00000000 00010000")
+
+    assert asyncio.run(bodies_sent(update[:5], update[5:])) == [5, 5, 8]
+
+
+def test_many_large_bodies_arrive() -> None:
+    """Each whole, 64 of them in flight."""
     sizes: set[int] = set()
 
     def answer(request: bytes, _context: grpc.ServicerContext) -> bytes:

@@ -43,7 +43,14 @@ def measured(rps: float, p50_ms: float = 1.0) -> Measured:
 
 
 def round_of(rps: dict[str, float], p50_ms: dict[str, float]) -> Round:
-    return {name: {n: measured(rps[name], p50_ms[name]) for n in IN_FLIGHT} for name in rps}
+    """These calls a second with 64 in flight and this p50 with 1; elsewhere all are alike."""
+    return {
+        name: {
+            n: measured(rps[name] if n == 64 else 7, p50_ms[name] if n == 1 else 9)
+            for n in IN_FLIGHT
+        }
+        for name in rps
+    }
 
 
 def test_a_ratio_is_the_median_of_ratios_within_rounds() -> None:
@@ -65,7 +72,10 @@ def test_ratios_are_to_the_fastest_floor_of_each_round() -> None:
     first = dict(zip((*names, *floors), (50, 20, 10, 25, 50, 10, 100, 20, 30), strict=True))
     second = dict(zip((*names, *floors), (60, 40, 10, 20, 30, 10, 90, 200, 30), strict=True))
     p50 = {**dict.fromkeys(first, 1.0), "engine": 3.0}
-    rounds = [round_of(first, p50), round_of(second, {**p50, "floor_sync32": 2.0})]
+    rounds = [
+        round_of(first, {**p50, "floor_sync1": 2.0}),
+        round_of(second, {**p50, "floor_sync1": 4.0}),
+    ]
 
     found = HeadToHead(rounds, {}, {}, 0).ratios()
 
@@ -76,18 +86,15 @@ def test_ratios_are_to_the_fastest_floor_of_each_round() -> None:
             "over_bentoml": (5 + 6) / 2,
             "over_fastapi_tf": (2 + 3) / 2,
             "over_fastapi_numpy": (1 + 2) / 2,
-            # 3 / 1 in the first round, 3 / 2 in the second, whose fastest floor is the slower to
-            # answer.
-            "p50_over_floor": (3 + 1.5) / 2,
+            # With 1 in flight all floors answer equally many; the first of them is taken.
+            "p50_over_floor": (3 / 2 + 3 / 4) / 2,
         }
     )
 
 
 def test_figures_are_medians_over_rounds() -> None:
     """Each figure by itself."""
-    rounds = [
-        round_of({"hop": rps}, {"hop": p50}) for rps, p50 in ((10, 3.0), (30, 1.0), (20, 5.0))
-    ]
+    rounds = [{"hop": {64: measured(rps, p50)}} for rps, p50 in ((10, 3.0), (30, 1.0), (20, 5.0))]
 
     found = medians(rounds, "hop", 64)
 

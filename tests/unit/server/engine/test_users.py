@@ -45,6 +45,18 @@ def test_a_history_is_weighted_by_age_and_liking(changed) -> None:
     assert user.scale.tolist() == pytest.approx([0.5 / first, 1 / second])
 
 
+@pytest.mark.parametrize(("n_history", "gate"), [(0, [1, 0.25]), (1, [1, 0.25]), (2, [0.5, 1])])
+def test_the_gate_goes_by_the_length_of_the_history(
+    changed, n_history: int, gate: list[float]
+) -> None:
+    """Its rows begin at no movie and at two; the deviation of each column is taken out."""
+    towers = RetrievalTowers(changed(base_vector=floats(7, 7)))
+
+    user = towers.user(np.arange(n_history), np.full(n_history, 5, np.float32))
+
+    assert np.abs(user.vector).tolist() == pytest.approx(gate)
+
+
 def test_a_drop_is_what_the_score_loses(changed) -> None:
     """Without the movie and with ages, gate and scale held; strongest first, 0 for the rest."""
     arrays = changed(base_vector=floats(0.3, -0.2))
