@@ -151,7 +151,8 @@ def cited_by_id(
       cited: as in Ranking.
       movie_ids: by movie_index.
     """
-    found, positions = np.unique(cited, return_inverse=True)
-    n_nobody = int(len(found) > 0 and found[0] == NOBODY)
-    ids = tuple(movie_ids[movie] for movie in found[n_nobody:].tolist())
-    return ids, (positions.reshape(cited.shape) - n_nobody).astype(np.int16)
+    flat = cited.ravel().tolist()
+    movies = [movie for movie in dict.fromkeys(flat) if movie != NOBODY]
+    position = {movie: place for place, movie in enumerate(movies)} | {NOBODY: NOBODY}
+    positions = np.fromiter(map(position.__getitem__, flat), np.int16, len(flat))
+    return tuple([movie_ids[movie] for movie in movies]), positions.reshape(cited.shape)

@@ -4,34 +4,26 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Any, Final
 
 from protos.recommender.v1 import recommender_pb2 as pb
 from server.domain import (
     Answer,
-    BecauseOfMovie,
     FoundMovies,
     KnownUser,
     Movie,
-    MovieId,
-    Popular,
     PopularMovies,
     PredictedRatings,
     Profile,
-    Reason,
     Recommendations,
     RecordedRatings,
-    SharedGenre,
     SimilarMovies,
     Source,
     UserState,
     Version,
 )
 from server.status import ServingStatus
-
-MOVIES_KEPT: Final = 8192
-"""Movies whose messages are not made anew; a page of ten shows up to forty, cited ones included."""
+from server.wire import movie_message, recommendations
 
 _SOURCES: Final[Mapping[Source, pb.Source]] = {
     Source.RETRIEVAL: pb.SOURCE_RETRIEVAL,
@@ -49,22 +41,15 @@ _USER_STATES: Final[Mapping[UserState, pb.UserState]] = {
 
 def recommend_response(answer: Recommendations) -> pb.RecommendUserResponse:
     """The page of a RecommendUser."""
-    return pb.RecommendUserResponse(
-        recommendations=[
-            pb.RecommendUserResponse.Recommendation(
-                movie=movie_message(entry.movie),
-                predicted_rating=entry.predicted_rating,
-                score=entry.score,
-                source=_SOURCES[entry.source],
-                reasons=[_reason(reason, answer.cited) for reason in entry.reasons],
-            )
-            for entry in answer.movies
-        ],
+    response = pb.RecommendUserResponse(
         user_state=_USER_STATES[answer.user_state],
         recommendation_id=answer.recommendation_id,
         next_page_token=answer.next_page_token,
         answer=_answer(answer.answer),
     )
+    sources = [_SOURCES[entry.source] for entry in answer.movies]
+    response.MergeFromString(recommendations(answer.movies, answer.cited, sources))
+    return response
 
 
 def rating_response(answer: PredictedRatings) -> pb.PredictRatingResponse:
@@ -169,19 +154,6 @@ def status_response(status: ServingStatus) -> pb.GetServingStatusResponse:
     )
 
 
-@lru_cache(MOVIES_KEPT)
-def movie_message(movie: Movie) -> pb.Movie:
-    """A movie as the public API shows it; shared by all who ask, so nobody may change it."""
-    return pb.Movie(
-        movie_id=movie.movie_id,
-        title=movie.title,
-        year=movie.year,
-        genres=movie.genres,
-        rating_count=movie.rating_count,
-        mean_rating=movie.mean_rating,
-    )
-
-
 def describe(response: Any) -> dict[str, Any]:
     """What the log says of a response: counts and flags, nothing of a user."""
     match response:
@@ -213,20 +185,6 @@ def describe(response: Any) -> dict[str, Any]:
         Counter(pb.Source.Name(e.source) for e in entries if hasattr(e, "source"))
     )
     return described
-
-
-def _reason(reason: Reason, cited: Mapping[MovieId, Movie]) -> pb.Reason:
-    match reason:
-        case BecauseOfMovie(movie_id, weight):
-            return pb.Reason(
-                because_of_movie=pb.Reason.BecauseOfMovie(
-                    movie=movie_message(cited[movie_id]), weight=weight
-                )
-            )
-        case SharedGenre(genre):
-            return pb.Reason(shared_genre=genre)
-        case Popular():
-            return pb.Reason(popular=True)
 
 
 def _profile(profile: Profile) -> pb.Profile:

@@ -43,9 +43,9 @@ def main() -> int:
     return 0
 
 
-def _initial_configs(flags: Flags) -> ModelConfigs:
+def _initial_configs(flags: Flags) -> ModelConfigs | None:
     if flags.model_config_file:
-        return read_model_config(Path(flags.model_config_file)) or ()
+        return read_model_config(Path(flags.model_config_file))
     if flags.model_base_path:
         return single_model(flags.model_name, flags.model_base_path)
     raise invalid_argument(
@@ -53,7 +53,7 @@ def _initial_configs(flags: Flags) -> ModelConfigs:
     )
 
 
-def _serve(flags: Flags, configs: ModelConfigs, signals: queue.SimpleQueue[int]) -> None:
+def _serve(flags: Flags, configs: ModelConfigs | None, signals: queue.SimpleQueue[int]) -> None:
     # TensorFlow reads this when it is imported, which takes seconds: not for --help or a bad flag.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     from serving.model_server import ModelServer  # noqa: PLC0415

@@ -44,13 +44,13 @@ class ModelServer:
     """Serves the models of one configuration after the other until it is told to stop."""
 
     def __init__(
-        self, flags: Flags, configs: ModelConfigs, signals: queue.SimpleQueue[int]
+        self, flags: Flags, configs: ModelConfigs | None, signals: queue.SimpleQueue[int]
     ) -> None:
         """Touches neither models nor ports.
 
         Args:
           flags: of the process.
-          configs: the first configuration.
+          configs: the first configuration; None until a reload brings one.
           signals: filled by the signals that end the process.
 
         Raises:
@@ -101,8 +101,9 @@ class ModelServer:
         Raises:
           ServingError: a port is taken, or a label has no version to point at.
         """
-        self._servables.apply(self._configs)
-        self._look_for_versions()
+        if self._configs is not None:
+            self._servables.apply(self._configs)
+            self._look_for_versions()
         addresses = listen(self._server, self._flags)
         self._start_rest()
         self._server.start()
@@ -188,7 +189,7 @@ class ModelServer:
         request: model_management_pb2.ReloadConfigRequest,
         is_waiting: Callable[[], bool],
     ) -> None:
-        known = {config.name for config in self._configs}
+        known = {config.name for config in self._configs or ()}
         configs = model_configs(request.config) or ()
         self._reload(configs)
         self._signals.put(LOOK_AGAIN)

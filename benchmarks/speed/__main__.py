@@ -23,7 +23,7 @@ from benchmarks.speed.releases import synthetic, users
 from benchmarks.speed.report import markdown
 from benchmarks.speed.rounds import BenchmarkError
 from benchmarks.speed.scripts import printed
-from benchmarks.speed.servers import StartError
+from benchmarks.speed.servers import StartError, leave_in_order_on_sigterm
 from benchmarks.speed.starts import IMPORTED, gateway_starts, import_cost
 
 RESULTS: Final = Path(__file__).parents[1] / "results"
@@ -87,6 +87,7 @@ def main() -> int:
     parser.add_argument("--runs", type=int, default=5, help="starts and imports measured")
     parser.add_argument("--output", type=Path, default=RESULTS)
     options = parser.parse_args()
+    leave_in_order_on_sigterm()
     try:
         result = measure(options.rounds, options.seconds, options.runs)
     except (BenchmarkError, StartError, ValueError, subprocess.CalledProcessError) as error:

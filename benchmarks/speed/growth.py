@@ -26,6 +26,7 @@ from benchmarks.speed.contestants import Running, engine, hop, requests_of
 from benchmarks.speed.machine import machine
 from benchmarks.speed.releases import synthetic, users
 from benchmarks.speed.rounds import BenchmarkError, load
+from benchmarks.speed.servers import leave_in_order_on_sigterm
 
 RESULTS: Final = Path(__file__).parents[1] / "results" / "growth.json"
 MOVIES: Final = (10_000, 100_000, 1_000_000)
@@ -101,6 +102,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seconds", type=float, default=3.0, help="of each run of load")
     parser.add_argument("--output", type=Path, default=RESULTS)
     options = parser.parse_args(arguments)
+    leave_in_order_on_sigterm()
     result: dict[str, Any] = {"machine": machine(), "cells": []}
     for n_movies in options.movies:
         for n_history in HISTORIES:

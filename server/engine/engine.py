@@ -11,7 +11,7 @@ import numpy as np
 
 from server.domain import MovieId, NewMovie, UserId
 from server.engine.arrays import BoolArray, EngineArrays, FloatArray, IndexArray
-from server.engine.merged import MergedProducts
+from server.engine.merged import products_of
 from server.engine.movie_features import MovieFeatures
 from server.engine.ranking import NOT_ALLOWED, Spread, best, standardised
 from server.engine.rating import RatingTowers, RatingUser
@@ -103,7 +103,7 @@ class Engine:
         self._rating_weight = np.float32(manifest.rating_weight)
         self._retrieval = RetrievalTowers(arrays)
         self._rating = RatingTowers(arrays, manifest.rating_range)
-        self._scores = MergedProducts(arrays.item_vectors)
+        self._scores = products_of(arrays.item_vectors)
         self._features = MovieFeatures(arrays.description)
 
     def place(self, asker: Asker) -> PlacedUser:

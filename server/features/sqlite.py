@@ -104,6 +104,8 @@ class SqliteStore:
 
     def __init__(self, path: Path) -> None:
         self._file = SqliteFile(path, _SCHEMA)
+        # Nobody else writes to the file: what this process knows of it stays true.
+        self._has_events = self._file.first_row("SELECT 1 FROM events LIMIT 1") is not None
 
     def __enter__(self) -> SqliteStore:
         return self
@@ -122,13 +124,17 @@ class SqliteStore:
 
     def read(self, version: Version, user_id: UserId) -> StoredUser | None:
         row = self._file.first_row(_READ, version, user_id)
-        events = [_event(row) for row in self._file.rows(_READ_EVENTS, user_id)]
-        return with_recorded(None if row is None else _decode(row), events)
+        stored = None if row is None else _decode(row)
+        if not self._has_events:
+            return stored
+        return with_recorded(stored, [_event(e) for e in self._file.rows(_READ_EVENTS, user_id)])
 
     def record(self, events: Sequence[RatingEvent], request_id: str, receipt: Receipt) -> Receipt:
         with self._file.transaction() as connection:
             if earlier := _kept(connection, request_id, receipt):
                 return earlier
+            # Before the commit, after which every read must look.
+            self._has_events = True
             connection.executemany(
                 _WRITE_EVENT,
                 ((e.user_id, e.movie_id, e.rating, e.rated_at) for e in events),

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from serving.errors import failed_precondition, invalid_argument
+import grpc
+
+from serving.errors import ServingError, failed_precondition, invalid_argument
 from serving.model_config import ModelConfigs
 
 
@@ -14,7 +16,8 @@ class Labels:
     def __init__(self, *, may_wait: bool) -> None:
         """`may_wait`: a label that is not in use may point at a version that is not AVAILABLE."""
         self._may_wait = may_wait
-        self._versions: Mapping[str, Mapping[str, int]] = {}
+        self._versions: Mapping[str, Mapping[str, int]] | None = None
+        """None before the first configuration."""
 
     def replace(self, configs: ModelConfigs, is_available: Callable[[str, int], bool]) -> None:
         """Takes over the labels of a configuration, all of them or none.
@@ -23,7 +26,7 @@ class Labels:
           ServingError: FAILED_PRECONDITION, a label points at a version that is not AVAILABLE.
         """
         for config in configs:
-            in_use = self._versions.get(config.name, {})
+            in_use = (self._versions or {}).get(config.name, {})
             for label, version in config.labels.items():
                 waits = self._may_wait and in_use.get(label, version) == version
                 if not waits and not is_available(config.name, version):
@@ -37,8 +40,13 @@ class Labels:
         """The version that a label stands for.
 
         Raises:
-          ServingError: INVALID_ARGUMENT, the servable has no such label.
+          ServingError: INVALID_ARGUMENT, the servable has no such label; UNAVAILABLE, there was
+            no configuration yet.
         """
+        if self._versions is None:
+            raise ServingError(
+                grpc.StatusCode.UNAVAILABLE, f"Model labels does not init yet.{label}"
+            )
         version = self._versions.get(name, {}).get(label)
         if version is None:
             raise invalid_argument(f"Unrecognized servable version label: {label}")

@@ -90,6 +90,7 @@ ENVIRONMENT_READERS = {
     "client/demo/child.py",  # hands its environment to the processes that it starts
     "client/settings.py",  # for from_env(), when a caller asks for it
     "serving/__main__.py",  # TensorFlow's log level, before TensorFlow is imported
+    "server/__init__.py",  # the threads of NumPy, before NumPy is imported
     "server/settings.py",
     "trainer/__init__.py",  # the Keras switch, before TensorFlow is imported
     "trainer/datasets/fetch.py",  # where caches live

@@ -36,11 +36,11 @@ X = {"x": np.float32([4])}
 
 
 @contextmanager
-def embedded(base: Path, *flags: str):
-    """A server of the model "m" in `base`, and a target that talks to it."""
+def embedded(base: Path | None, *flags: str):
+    """A server of the model "m" in `base`, or of none yet, and a target that talks to it."""
     parsed = parse_flags(["--port=0", *flags])
     signals = queue.SimpleQueue()
-    server = ModelServer(parsed, single_model("m", str(base)), signals)
+    server = ModelServer(parsed, single_model("m", str(base)) if base else None, signals)
     try:
         address = server.start()[0]
         following = threading.Thread(target=server.follow_files)
@@ -221,6 +221,19 @@ def test_label_for_a_version_that_is_not_there_yet(half):
     with embedded(half, "--allow_version_labels_for_unavailable_models") as server:
         server.reload(config)
         with fails(grpc.StatusCode.NOT_FOUND, "Servable not found for request: Specific(m, 2)"):
+            server.predict("m", X, label="next")
+
+
+def test_labels_before_the_first_configuration(half):
+    """Until there is one, as after a start with an empty file, a label may be tried again."""
+    with embedded(None) as server:
+        with fails(grpc.StatusCode.UNAVAILABLE, "Model labels does not init yet.next"):
+            server.predict("m", X, label="next")
+        server.reload(
+            f'model_config_list {{ config {{ name: "m" base_path: "{half}" '
+            'model_platform: "tensorflow" } }'
+        )
+        with fails(grpc.StatusCode.INVALID_ARGUMENT, "Unrecognized servable version label: next"):
             server.predict("m", X, label="next")
 
 

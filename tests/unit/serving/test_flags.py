@@ -5,6 +5,7 @@ from dataclasses import asdict
 
 import pytest
 
+from client.demo.stack import stack_commands
 from serving.flags import parse_flags
 
 # Of main.cc and server.h of tensorflow_model_server.
@@ -41,6 +42,30 @@ REAL_DEFAULTS = {
 }
 
 
+# The rest of main.cc: a value that the real server takes.
+WITHOUT_EFFECT = {
+    "enable_per_model_batching_parameters": "true",
+    "enable_profiler": "false",
+    "enable_signature_method_name_check": "true",
+    "flush_filesystem_caches": "false",
+    "mixed_precision": "bfloat16",
+    "num_load_threads": "4",
+    "num_tflite_interpreters_per_pool": "1",
+    "num_tflite_pools": "2",
+    "num_unload_threads": "4",
+    "per_process_gpu_memory_fraction": "0.5",
+    "platform_config_file": "/platform.config",
+    "prefer_tflite_model": "true",
+    "remove_unused_fields_from_bundle_metagraph": "false",
+    "skip_initialize_tpu": "true",
+    "tensorflow_session_config_file": "/session.config",
+    "thread_pool_factory_config_file": "/threads.config",
+    "use_alts_credentials": "false",
+    "xla_cpu_compilation_enabled": "true",
+    "xla_gpu_compilation_enabled": "true",
+}
+
+
 def test_defaults_are_those_of_tensorflow_model_server():
     """Without arguments every flag has the real server's default."""
     assert asdict(parse_flags([])) == {**REAL_DEFAULTS, "host": "127.0.0.1", "ignored": ()}
@@ -70,6 +95,24 @@ def test_flags_without_effect_are_accepted_and_named():
         "num_load_threads",
         "per_process_gpu_memory_fraction",
     )
+
+
+def test_every_other_flag_of_the_real_server_is_accepted_and_named():
+    """The 19 flags that this server does not act on; 48 in all are those of main.cc."""
+    given = parse_flags([f"--{name}={value}" for name, value in WITHOUT_EFFECT.items()])
+    assert given.ignored == tuple(WITHOUT_EFFECT)
+    assert len(WITHOUT_EFFECT) + len(REAL_DEFAULTS) == 48
+
+
+def test_the_demo_stack_asks_for_tensor_content(tmp_path):
+    """Its command line is one of this server, and every flag in it acts."""
+    _, module, *arguments = stack_commands(tmp_path, tmp_path).model_server
+    flags = parse_flags(arguments)
+    assert module == "serving"
+    assert flags.enable_serialization_as_tensor_content
+    assert flags.allow_version_labels_for_unavailable_models
+    assert flags.model_config_file == str(tmp_path / "models.config")
+    assert flags.ignored == ()
 
 
 def test_ipv6_host_is_put_in_brackets():

@@ -9,7 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from server.engine.merged import LARGEST_BATCH, MergedProducts
+from server.engine.merged import (
+    LARGEST_BATCH,
+    MERGED_FROM_BYTES,
+    MergedProducts,
+    products_of,
+)
 
 ITEMS = np.arange(12, dtype=np.float32).reshape(4, 3)
 
@@ -92,6 +97,15 @@ def test_a_failure_reaches_every_caller_and_blocks_nobody() -> None:
     gate.failing = False
 
     np.testing.assert_array_equal(products(vector(7)), ITEMS @ vector(7))
+
+
+def test_only_large_matrices_have_a_queue() -> None:
+    """One that a processor's cache holds is multiplied at once; both ways say the same."""
+    large = np.ones((MERGED_FROM_BYTES // 4, 1), np.float32)
+
+    assert isinstance(products_of(large), MergedProducts)
+    assert not isinstance(products_of(large[1:]), MergedProducts)
+    np.testing.assert_array_equal(products_of(ITEMS)(vector(2)), ITEMS @ vector(2))
 
 
 def test_scores_belong_to_their_caller() -> None:

@@ -1,0 +1,120 @@
+"""Recommendations as protobuf writes them, around movies that were written once.
+
+A page of ten shows up to forty movies, cited ones included; to make, copy and write each as message
+would cost as much as to rank the catalogue. https://protobuf.dev/programming-guides/encoding
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Final
+
+from protos.recommender.v1 import recommender_pb2 as pb
+from server.domain import (
+    BecauseOfMovie,
+    Movie,
+    MovieId,
+    Popular,
+    Reason,
+    Recommendation,
+    SharedGenre,
+)
+
+MOVIES_KEPT: Final = 8192
+"""Movies that are not written anew; about 200 bytes each."""
+
+_Row = pb.RecommendUserResponse.Recommendation
+_Cited = pb.Reason.BecauseOfMovie
+
+_BYTES, _DOUBLE, _VARINT = 2, 1, 0
+"""Wire types."""
+
+
+def _tag(number: int, wire_type: int) -> bytes:
+    return bytes((number << 3 | wire_type,))
+
+
+_ROW: Final = _tag(pb.RecommendUserResponse.RECOMMENDATIONS_FIELD_NUMBER, _BYTES)
+_MOVIE: Final = _tag(_Row.MOVIE_FIELD_NUMBER, _BYTES)
+_SOURCE: Final = _tag(_Row.SOURCE_FIELD_NUMBER, _VARINT)
+_REASON: Final = _tag(_Row.REASONS_FIELD_NUMBER, _BYTES)
+_BECAUSE: Final = _tag(pb.Reason.BECAUSE_OF_MOVIE_FIELD_NUMBER, _BYTES)
+_CITED_MOVIE: Final = _tag(_Cited.MOVIE_FIELD_NUMBER, _BYTES)
+_SHARED_GENRE: Final = _tag(pb.Reason.SHARED_GENRE_FIELD_NUMBER, _BYTES)
+_POPULAR: Final = _tag(pb.Reason.POPULAR_FIELD_NUMBER, _VARINT) + b"\x01"
+_RATING_AND_SCORE: Final = struct.Struct("<cdcd")
+_RATING: Final = _tag(_Row.PREDICTED_RATING_FIELD_NUMBER, _DOUBLE)
+_SCORE: Final = _tag(_Row.SCORE_FIELD_NUMBER, _DOUBLE)
+_WEIGHT: Final = _tag(_Cited.WEIGHT_FIELD_NUMBER, _DOUBLE)
+_DOUBLE_FIELD: Final = struct.Struct("<cd")
+
+
+def recommendations(
+    movies: Sequence[Recommendation],
+    cited: Mapping[MovieId, Movie],
+    sources: Sequence[int],
+) -> bytes:
+    """The field `recommendations` of a RecommendUserResponse, for MergeFromString.
+
+    Args:
+      movies: of the page.
+      cited: the movies that their reasons name.
+      sources: pb.Source of each of `movies`.
+    """
+    return b"".join(
+        _field(_ROW, _row(entry, cited, source))
+        for entry, source in zip(movies, sources, strict=True)
+    )
+
+
+def _row(entry: Recommendation, cited: Mapping[MovieId, Movie], source: int) -> bytes:
+    return b"".join(
+        (
+            _field(_MOVIE, _movie(entry.movie)),
+            _RATING_AND_SCORE.pack(_RATING, entry.predicted_rating, _SCORE, entry.score),
+            _SOURCE,
+            _varint(source),
+            *(_field(_REASON, _reason(reason, cited)) for reason in entry.reasons),
+        )
+    )
+
+
+def _reason(reason: Reason, cited: Mapping[MovieId, Movie]) -> bytes:
+    match reason:
+        case BecauseOfMovie(movie_id, weight):
+            movie = _field(_CITED_MOVIE, _movie(cited[movie_id]))
+            return _field(_BECAUSE, movie + _DOUBLE_FIELD.pack(_WEIGHT, weight))
+        case SharedGenre(genre):
+            return _field(_SHARED_GENRE, genre.encode())
+        case Popular():
+            return _POPULAR
+
+
+@lru_cache(MOVIES_KEPT)
+def _movie(movie: Movie) -> bytes:
+    return movie_message(movie).SerializeToString()
+
+
+def movie_message(movie: Movie) -> pb.Movie:
+    """A movie as the public API shows it."""
+    return pb.Movie(
+        movie_id=movie.movie_id,
+        title=movie.title,
+        year=movie.year,
+        genres=movie.genres,
+        rating_count=movie.rating_count,
+        mean_rating=movie.mean_rating,
+    )
+
+
+def _field(tag: bytes, content: bytes) -> bytes:
+    return b"%b%b%b" % (tag, _varint(len(content)), content)
+
+
+def _varint(number: int) -> bytes:
+    """Seven bits a byte, the lowest first; the high bit says that more follow."""
+    if number < 0x80:
+        return bytes((number,))
+    return bytes((number & 0x7F | 0x80,)) + _varint(number >> 7)
