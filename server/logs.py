@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import IO, Any, Final
 
 _EVENT_FIELDS = "event_fields"
+_JSON: Final = json.JSONEncoder(ensure_ascii=False, default=str)
 
 REQUEST_ID: Final[ContextVar[str]] = ContextVar("request_id", default="")
 """The id of the call that this thread answers."""
@@ -33,7 +34,7 @@ class JsonFormatter(logging.Formatter):
             event.setdefault("request_id", request_id)
         if record.exc_info:
             event["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(event, ensure_ascii=False, default=str)
+        return _JSON.encode(event)
 
 
 def fields(**values: Any) -> dict[str, dict[str, Any]]:
@@ -43,6 +44,8 @@ def fields(**values: Any) -> dict[str, dict[str, Any]]:
 
 def configure(level: str, stream: IO[str] | None = None) -> None:
     """Sends every log event of this process to `stream` (stderr) as JSON."""
+    # No event names a thread or a process: every record is spared finding out.
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(JsonFormatter())
     logging.basicConfig(level=level, handlers=[handler], force=True)

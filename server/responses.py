@@ -181,9 +181,10 @@ def describe(response: Any) -> dict[str, Any]:
         case pb.PopularMoviesResponse() | pb.SearchMoviesResponse():
             entries = response.movies
     described["n_results"] = len(entries)
-    described["sources"] = dict(
-        Counter(pb.Source.Name(e.source) for e in entries if hasattr(e, "source"))
-    )
+    sources: Counter[int] = Counter()
+    if isinstance(response, pb.RecommendUserResponse | pb.PredictRatingResponse):
+        sources.update(entry.source for entry in entries)
+    described["sources"] = {pb.Source.Name(source): n for source, n in sources.items()}
     return described
 
 

@@ -84,6 +84,8 @@ class BatchScheduler:
 
         def run_in_batches(call: Call) -> Outputs:
             rows = count_rows(call.values)
+            for _ in call.values:  # the real server counts each input tensor
+                self._series.input_batch_size.observe(rows)
             if rows == 0:
                 return run(call)
             dtypes = tuple(value.dtype.str for value in call.values)
@@ -217,6 +219,8 @@ class BatchScheduler:
             )
         first = batch.tasks[0].call
         n_rows = self._parameters.padded_size(batch.rows)
+        self._series.padding_size.observe(n_rows - batch.rows, str(n_rows))
+        self._series.processed_batch_size.observe(n_rows)
         fill = first_element if self._parameters.pad_variable_length_inputs else None
         values = [
             joined(name, [task.call.values[index] for task in batch.tasks], n_rows, fill)

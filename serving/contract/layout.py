@@ -5,6 +5,7 @@
     <servable>/<version>/                    a SavedModel
     <servable>/<version>/assets.extra/recserve.json   how calls may be merged
     features/<version>/                      the snapshot (see snapshot.py)
+    engine/<version>/                        optional: the in-process engine's arrays (engine.py)
     releases/<version>.json                  the manifest
     releases/active.json                     what is live: the commit of a publish
     releases/highest_version                 the highest version that gc ever removed

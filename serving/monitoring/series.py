@@ -8,10 +8,11 @@ from serving.monitoring.metrics import Counter, Sampler, exponential_buckets
 
 _LATENCY_US = exponential_buckets(10, 1.8, 33)
 _QUEUING_US = exponential_buckets(100, 1.2, 52)
+_ROWS = exponential_buckets(1, 2, 14)
 
 
 class Series:
-    """All series of one process. Times are in microseconds."""
+    """All series of one process. Times are in microseconds, batch sizes in rows."""
 
     def __init__(self) -> None:
         self.request_count = _counter("request_count", "model_name", "status")
@@ -22,11 +23,10 @@ class Series:
             "model_warmup_records_read", "model_path", "status"
         )
         self.wrapped_run_count = _counter("batching_session/wrapped_run_count")
-        self.queuing_latency = Sampler(
-            "/tensorflow/serving/batching_session/queuing_latency",
-            ("thread_pool_name",),
-            _QUEUING_US,
-        )
+        self.queuing_latency = _of_batches("queuing_latency", _QUEUING_US, "thread_pool_name")
+        self.input_batch_size = _of_batches("input_batch_size", _ROWS)
+        self.processed_batch_size = _of_batches("processed_batch_size", _ROWS)
+        self.padding_size = _of_batches("padding_size", _ROWS, "execution_batch_size")
         self._all: tuple[Counter | Sampler, ...] = tuple(
             sorted(vars(self).values(), key=lambda metric: metric.name)
         )
@@ -43,6 +43,10 @@ class Series:
 
 def _latency(name: str, *labels: str) -> Sampler:
     return Sampler(f"/tensorflow/serving/{name}", labels, _LATENCY_US)
+
+
+def _of_batches(name: str, limits: tuple[float, ...], *labels: str) -> Sampler:
+    return Sampler(f"/tensorflow/serving/batching_session/{name}", labels, limits)
 
 
 def _counter(name: str, *labels: str) -> Counter:

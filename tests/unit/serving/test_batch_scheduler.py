@@ -160,6 +160,24 @@ def test_batch_is_filled_up_to_an_allowed_size():
     assert model.runs[0].tolist() == [7, 8, 9, 7]
 
 
+def test_sizes_of_batches_are_counted():
+    """Rows as they come, rows as they are run, and how many of them fill up an allowed size."""
+    with scheduled(Model(), allowed_batch_sizes=(2, 4)) as (submit, scheduler):
+        for rows in ((7, 8, 9), (1,)):
+            (future,) = submit(call(*rows))
+            future.result(DEADLINE_S)
+    page = scheduler._series.page().splitlines()
+    prefix = ":tensorflow:serving:batching_session:"
+    for line in (
+        *("input_batch_size_sum{} 4", "input_batch_size_count{} 2"),
+        *("processed_batch_size_sum{} 6", 'processed_batch_size_bucket{le="2"} 1'),
+        'padding_size_sum{execution_batch_size="4"} 1',
+        'padding_size_sum{execution_batch_size="2"} 1',
+        'processed_batch_size_bucket{le="8192"} 2',
+    ):
+        assert prefix + line in page
+
+
 @pytest.mark.parametrize("pads", [False, True])
 def test_calls_of_other_widths_share_a_batch_if_they_are_padded(pads):
     """Padding repeats each tensor's own first element; without it the whole batch fails."""
