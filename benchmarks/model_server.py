@@ -3,10 +3,11 @@
     python -m benchmarks.model_server [--models-dir DIR] [--rounds 5] [--seconds 2]
 
 takes the newest version of `recommend` below --models-dir, by default of a synthetic release of
-10,000 movies, and writes benchmarks/results/model_server.json and model_server.md. The server has
-one core, callers over gRPC the other. In each round the variants of a figure take turns in short
-slices, and the median over the rounds is reported, so that a machine that is slow for a while is
-slow for all of them. Merged answers are first checked against single ones.
+10,000 movies, and writes benchmarks/results/model_server.json and model_server.md. For merging the
+server has one core, callers over gRPC the other; a version switch may use both. In each round the
+variants of a figure take turns in short slices, and the median over the rounds is reported, so that
+a machine that is slow for a while is slow for all of them. Merged answers are first checked against
+single ones.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -165,8 +166,8 @@ def on_core(core: int) -> Iterator[None]:
 
 
 @contextmanager
-def server(base: Path) -> Iterator[grpc.Channel]:
-    """A model server process of "recommend" in `base`."""
+def server(base: Path, cores: Collection[int]) -> Iterator[grpc.Channel]:
+    """A model server process of "recommend" in `base`, on these cores."""
     process = subprocess.Popen(  # noqa: S603  (our own interpreter and module)
         [
             *(sys.executable, "-m", "serving", "--port=0", "--model_name=recommend"),
@@ -176,8 +177,8 @@ def server(base: Path) -> Iterator[grpc.Channel]:
         stderr=subprocess.DEVNULL,
         text=True,
     )
-    # Before TensorFlow starts threads: they stay where the process is. Callers have the other core.
-    os.sched_setaffinity(process.pid, {SERVER_CORE})
+    # Before TensorFlow starts threads: they stay where the process is.
+    os.sched_setaffinity(process.pid, cores)
     try:
         started = RUNNING.search(process.stdout.readline() if process.stdout else "")
         if started is None:
@@ -246,7 +247,8 @@ def measure_in_process(folder: Path, rounds: int, seconds: float) -> dict[str, l
     hints = read_merge_hints(folder)
     if hints is None:
         raise SystemExit(f"{folder} does not allow merging")
-    merged = QueuedCalls(model.run, hints, model.signatures)
+    with on_core(SERVER_CORE):
+        merged = QueuedCalls(model.run, hints, model.signatures)
     check_merged_answers(folder, model, predictor, merged)
 
     def predict_with(runner: Runner) -> Callable[[int], object]:
@@ -286,7 +288,7 @@ def measure_over_grpc(folder: Path, rounds: int, seconds: float) -> dict[str, li
             base = Path(scratch) / name
             copy_version(folder, base / "1", merges=name == "merged")
             # Bytes in and out: the callers' own core is not to be what limits the server.
-            predict = stack.enter_context(server(base)).unary_unary(PREDICT)
+            predict = stack.enter_context(server(base, [SERVER_CORE])).unary_unary(PREDICT)
             variants[f"grpc_{name}"] = lambda index, predict=predict: predict(
                 requests[index % IN_FLIGHT]
             )
@@ -311,7 +313,7 @@ def measure_switch(folder: Path, rounds: int, seconds: float) -> dict[str, list[
     with tempfile.TemporaryDirectory() as scratch:
         base = Path(scratch) / "recommend"
         copy_version(folder, base / "1", merges=True)
-        with server(base) as channel:
+        with server(base, os.sched_getaffinity(0)) as channel:
             predictions = prediction_service_pb2_grpc.PredictionServiceStub(channel)
             models = model_service_pb2_grpc.ModelServiceStub(channel)
 

@@ -21,9 +21,6 @@ from serving.batching.rows import divided, joined
 from serving.errors import ServingError
 from serving.servables.loaded import Call, Runner
 
-N_RUNNING = os.cpu_count() or 1
-"""Runs of one lane at a time: with fewer, cores would idle; with more, calls would not meet."""
-
 Outputs = list[np.ndarray]
 
 
@@ -60,11 +57,15 @@ class QueuedCalls:
         run: Runner,
         hints: MergeHints,
         signatures: Mapping[str, meta_graph_pb2.SignatureDef],
-        n_running: int = N_RUNNING,
+        n_running: int | None = None,
     ) -> None:
+        """`n_running`: runs of one lane at a time; None = as many as there are cores to run on.
+
+        With fewer cores would idle, with more calls would not meet.
+        """
         self._run = run
         self._hints = hints
-        self._n_running = n_running
+        self._n_running = n_running or len(os.sched_getaffinity(0))
         self._widths = {
             (name, info.name): _declared_widths(info)
             for name, signature in signatures.items()

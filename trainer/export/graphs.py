@@ -188,9 +188,11 @@ class Recommend(Servable):
         drops = tf.pad(drops, [[0, 0], [0, 0], [0, REASONS_MAX]])
         ids = tf.pad(history_ids, [[0, 0], [0, REASONS_MAX]], constant_values="")
         best, position = tf.math.top_k(drops, REASONS_MAX)
-        cited = tf.gather(ids, position, batch_dims=1)
-        positive = (best > 0) & in_list[:, :, None] & (cited != "")
-        return tf.where(positive, best, 0.0), tf.where(positive, cited, "")
+        positive = (best > 0) & in_list[:, :, None]
+        # The last id is padding: to choose among numbers costs less than among strings.
+        last = tf.shape(ids)[1] - 1
+        cited = tf.gather(ids, tf.where(positive, position, last), batch_dims=1)
+        return tf.where(positive, best, 0.0), cited
 
 
 class Ranking(Servable):

@@ -125,6 +125,8 @@ def z_scores(values: tf.Tensor, valid: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]
 def pad_columns(values: tf.Tensor, n_columns: int = K_MAX) -> tf.Tensor:
     """[B, n_columns, ...]: zeros or "" appended to short rows."""
     missing = n_columns - values.shape[1]
+    if not missing:
+        return values
     paddings = [[0, 0], [0, missing], *[[0, 0]] * (values.shape.rank - 2)]
     return tf.pad(values, paddings, constant_values="" if values.dtype == tf.string else 0)
 
