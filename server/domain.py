@@ -56,6 +56,10 @@ class Movie:
     mean_rating: float
     """0 without ratings."""
 
+    def __hash__(self) -> int:
+        # The other fields hardly tell movies apart, and pages look up forty of them.
+        return hash(self.movie_id)
+
 
 @dataclass(frozen=True, slots=True)
 class NewMovie:

@@ -51,6 +51,8 @@ class CallInterceptor(grpc.ServerInterceptor):
     def __init__(self, metrics: Metrics | None, admission: Admission | None = None) -> None:
         self._metrics = metrics
         self._admission = admission
+        self._handlers: dict[str, _Handler] = {}
+        """By method; grpc asks for one at every call."""
 
     def intercept_service(
         self,
@@ -67,11 +69,13 @@ class CallInterceptor(grpc.ServerInterceptor):
                 self._admission.beside_the_workers(refusing),
                 response_serializer=handler.response_serializer,
             )
-        # Without a deserializer the bytes come as they are: what is no request gets a status too.
-        return grpc.unary_unary_rpc_method_handler(
-            self._surrounded(handler.unary_unary, handler.request_deserializer, method),
-            response_serializer=handler.response_serializer,
-        )
+        if method not in self._handlers:
+            # Without a deserializer the bytes come as they are: what is no request gets a status.
+            self._handlers[method] = grpc.unary_unary_rpc_method_handler(
+                self._surrounded(handler.unary_unary, handler.request_deserializer, method),
+                response_serializer=handler.response_serializer,
+            )
+        return self._handlers[method]
 
     def _count(self, method: str, code: str, seconds: float, response: Any = None) -> None:
         if self._metrics is not None:

@@ -31,6 +31,9 @@ _Cited = pb.Reason.BecauseOfMovie
 _BYTES, _DOUBLE, _VARINT = 2, 1, 0
 """Wire types."""
 
+_SMALL: Final = tuple(bytes((number,)) for number in range(0x80))
+"""Numbers of one byte."""
+
 
 def _tag(number: int, wire_type: int) -> bytes:
     return bytes((number << 3 | wire_type,))
@@ -41,7 +44,6 @@ _MOVIE: Final = _tag(_Row.MOVIE_FIELD_NUMBER, _BYTES)
 _SOURCE: Final = _tag(_Row.SOURCE_FIELD_NUMBER, _VARINT)
 _REASON: Final = _tag(_Row.REASONS_FIELD_NUMBER, _BYTES)
 _BECAUSE: Final = _tag(pb.Reason.BECAUSE_OF_MOVIE_FIELD_NUMBER, _BYTES)
-_CITED_MOVIE: Final = _tag(_Cited.MOVIE_FIELD_NUMBER, _BYTES)
 _SHARED_GENRE: Final = _tag(pb.Reason.SHARED_GENRE_FIELD_NUMBER, _BYTES)
 _POPULAR: Final = _tag(pb.Reason.POPULAR_FIELD_NUMBER, _VARINT) + b"\x01"
 _RATING_AND_SCORE: Final = struct.Struct("<cdcd")
@@ -64,19 +66,21 @@ def recommendations(
       sources: pb.Source of each of `movies`.
     """
     return b"".join(
-        _field(_ROW, _row(entry, cited, source))
-        for entry, source in zip(movies, sources, strict=True)
+        [
+            _field(_ROW, _row(entry, cited, source))
+            for entry, source in zip(movies, sources, strict=True)
+        ]
     )
 
 
 def _row(entry: Recommendation, cited: Mapping[MovieId, Movie], source: int) -> bytes:
     return b"".join(
         (
-            _field(_MOVIE, _movie(entry.movie)),
+            _movie(entry.movie),
             _RATING_AND_SCORE.pack(_RATING, entry.predicted_rating, _SCORE, entry.score),
             _SOURCE,
             _varint(source),
-            *(_field(_REASON, _reason(reason, cited)) for reason in entry.reasons),
+            *[_field(_REASON, _reason(reason, cited)) for reason in entry.reasons],
         )
     )
 
@@ -84,8 +88,7 @@ def _row(entry: Recommendation, cited: Mapping[MovieId, Movie], source: int) -> 
 def _reason(reason: Reason, cited: Mapping[MovieId, Movie]) -> bytes:
     match reason:
         case BecauseOfMovie(movie_id, weight):
-            movie = _field(_CITED_MOVIE, _movie(cited[movie_id]))
-            return _field(_BECAUSE, movie + _DOUBLE_FIELD.pack(_WEIGHT, weight))
+            return _field(_BECAUSE, _movie(cited[movie_id]) + _DOUBLE_FIELD.pack(_WEIGHT, weight))
         case SharedGenre(genre):
             return _field(_SHARED_GENRE, genre.encode())
         case Popular():
@@ -94,7 +97,8 @@ def _reason(reason: Reason, cited: Mapping[MovieId, Movie]) -> bytes:
 
 @lru_cache(MOVIES_KEPT)
 def _movie(movie: Movie) -> bytes:
-    return movie_message(movie).SerializeToString()
+    """The field `movie`, which has one number in a Recommendation and in a BecauseOfMovie."""
+    return _field(_MOVIE, movie_message(movie).SerializeToString())
 
 
 def movie_message(movie: Movie) -> pb.Movie:
@@ -110,11 +114,11 @@ def movie_message(movie: Movie) -> pb.Movie:
 
 
 def _field(tag: bytes, content: bytes) -> bytes:
-    return b"%b%b%b" % (tag, _varint(len(content)), content)
+    return tag + _varint(len(content)) + content
 
 
 def _varint(number: int) -> bytes:
     """Seven bits a byte, the lowest first; the high bit says that more follow."""
-    if number < 0x80:
-        return bytes((number,))
+    if number < len(_SMALL):
+        return _SMALL[number]
     return bytes((number & 0x7F | 0x80,)) + _varint(number >> 7)
