@@ -10,6 +10,7 @@ histories follow a law of powers, as ratings do. What it recommends means nothin
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -59,7 +60,7 @@ def synthetic_release(
     dim: int = 64,
     rating_dim: int = 32,
     n_users: int = 1_000,
-    n_history: int = 100,
+    n_histories: Sequence[int] = (100,),
     seed: int = 0,
 ) -> None:
     """Publishes a release in `models`.
@@ -69,13 +70,14 @@ def synthetic_release(
       dim: columns of the retrieval vectors, in two towers behind a gate.
       rating_dim: columns of the rating vectors.
       n_users: users with a stored history, "u0" and on; movies are "m0" and on.
-      n_history: ratings of each user.
+      n_histories: ratings of a user; users take turns in them.
 
     Raises:
       VerificationError: the artifact does not reproduce in a clean process.
     """
     rng = np.random.default_rng(seed)
-    dataset = _dataset(rng, n_movies, n_users, n_history)
+    lengths = [n_histories[user % len(n_histories)] for user in range(n_users)]
+    dataset = _dataset(rng, n_movies, lengths)
     nothing = dataset.ratings.iloc[:0]
     split = Split("synthetic", {"seed": seed}, dataset.ratings, nothing, nothing)
     index = DenseIndex(dataset)
@@ -98,20 +100,21 @@ def synthetic_release(
     publish(models, release_id)
 
 
-def _dataset(rng: np.random.Generator, n_movies: int, n_users: int, n_history: int) -> Dataset:
+def _dataset(rng: np.random.Generator, n_movies: int, lengths: Sequence[int]) -> Dataset:
+    """Movies, and a user with so many ratings for each of `lengths`."""
     fame = 1 / np.arange(1, n_movies + 1) ** 0.8
     fame = rng.permutation(fame / fame.sum())
     # Gumbel keys draw without repetition; all users of a million movies at once would not fit.
     log_fame = np.log(fame)
     histories = [
-        np.argpartition(-(log_fame + rng.gumbel(size=n_movies)), n_history)[:n_history]
-        for _ in range(n_users)
+        np.argpartition(-(log_fame + rng.gumbel(size=n_movies)), length)[:length]
+        for length in lengths
     ]
-    users = [f"u{user}" for user in range(n_users)]
-    n = n_users * n_history
+    users = [f"u{user}" for user in range(len(lengths))]
+    n = sum(lengths)
     ratings = pd.DataFrame(
         {
-            Col.USER: np.repeat(users, n_history),
+            Col.USER: np.repeat(users, lengths),
             Col.MOVIE: [f"m{movie}" for movie in np.concatenate(histories)],
             Col.RATING: rng.integers(1, 6, n).astype(np.float32),
             Col.TIME: OLDEST_TIME + rng.integers(0, 10**8, n),
@@ -131,7 +134,7 @@ def _dataset(rng: np.random.Generator, n_movies: int, n_users: int, n_history: i
         {
             Col.USER: users,
             # Of nobody age and gender are known: one ranking of the most rated holds for all.
-            Col.AGE: np.zeros(n_users, np.int64),
+            Col.AGE: np.zeros(len(users), np.int64),
             Col.GENDER: "",
             Col.OCCUPATION: "",
             Col.ZIP: "",
@@ -139,7 +142,7 @@ def _dataset(rng: np.random.Generator, n_movies: int, n_users: int, n_history: i
     )
     return Dataset(
         name="synthetic",
-        source=f"drawn: {n_movies} movies, {n_users} users",
+        source=f"drawn: {n_movies} movies, {len(users)} users",
         ratings=ratings,
         movies=movies,
         users=people,
@@ -244,7 +247,7 @@ def main() -> None:
     parser.add_argument("--dim", type=int, default=64)
     parser.add_argument("--rating-dim", type=int, default=32)
     parser.add_argument("--users", type=int, default=1_000)
-    parser.add_argument("--history", type=int, default=100)
+    parser.add_argument("--history", type=int, nargs="+", default=(100,))
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     synthetic_release(
@@ -253,7 +256,7 @@ def main() -> None:
         dim=arguments.dim,
         rating_dim=arguments.rating_dim,
         n_users=arguments.users,
-        n_history=arguments.history,
+        n_histories=arguments.history,
         seed=arguments.seed,
     )
 

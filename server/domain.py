@@ -1,11 +1,13 @@
-"""The gateway's nouns: what a query asks and what an answer says, free of any protocol."""
+"""The gateway's nouns: what a query asks and what an answer says, free of any protocol.
+
+What a page has forty of is a NamedTuple, which is made four times as fast as a frozen dataclass.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import NewType
+from typing import NamedTuple, NewType
 
 UserId = NewType("UserId", str)
 MovieId = NewType("MovieId", str)
@@ -273,17 +275,15 @@ class Answer:
     unknown_movie_ids: tuple[MovieId, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class BecauseOfMovie:
+class BecauseOfMovie(NamedTuple):
     """A movie of the history pulls this one up."""
 
-    movie_id: MovieId
+    movie: Movie
     weight: float
     """What the retrieval score would lose without it; positive."""
 
 
-@dataclass(frozen=True, slots=True)
-class SharedGenre:
+class SharedGenre(NamedTuple):
     """The movie has a genre that the user likes."""
 
     genre: str
@@ -297,8 +297,7 @@ class Popular:
 Reason = BecauseOfMovie | SharedGenre | Popular
 
 
-@dataclass(frozen=True, slots=True)
-class Recommendation:
+class Recommendation(NamedTuple):
     """One movie of a page."""
 
     movie: Movie
@@ -313,8 +312,6 @@ class Recommendations:
     """The answer to a RecommendQuery; scores do not rise along `movies` at diversity 0."""
 
     movies: tuple[Recommendation, ...]
-    cited: Mapping[MovieId, Movie]
-    """The movies that reasons name."""
     user_state: UserState
     recommendation_id: str
     next_page_token: str

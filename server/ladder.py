@@ -10,15 +10,15 @@ import numpy as np
 from server.added_scores import added_movies
 from server.deadline import Budget
 from server.degraded import MODEL_FAILURES, Degradation
-from server.domain import MovieId, Order, RecommendQuery, Source
+from server.domain import Order, RecommendQuery, Source
 from server.errors import DeadlineExceeded, UpstreamUnavailable
 from server.fallback import best_rated_movies, popular_movies
+from server.placed_user import RequestUser
 from server.ranking import SOURCES, Ranking
 from server.releases import ActiveRelease
 from server.rules import allowed_movies
-from server.servables import MAX_WIDTH, Models, RankingQuery, UserVectors
+from server.servables import MAX_WIDTH, NO_MOVIES, Models, RankingQuery, UserVectors
 from server.takeover import answered
-from server.users import RequestUser
 from serving.contract import K_MAX
 
 FILL_STEP: Final = 1e-3
@@ -46,13 +46,18 @@ class Ladder:
         self._budget = budget
         self._models = models
         catalogue = release.catalogue
-        seen = user.seen if query.exclude_seen else ()
-        # The newest of the seen movies stand last: the first ones go if there are too many.
-        named = (m for m in query.exclude_movie_ids if m in catalogue)
-        self._excluded: tuple[MovieId, ...] = tuple(dict.fromkeys((*seen, *named)))
+        self._excluded = user.seen if query.exclude_seen else NO_MOVIES
+        """[E] movie_index."""
+        if query.exclude_movie_ids:
+            index = catalogue.index
+            named = [index[m] for m in dict.fromkeys(query.exclude_movie_ids) if m in index]
+            others = np.array(named, np.int64)
+            # The newest of the seen movies stand last: the first ones go if there are too many.
+            others = others[~np.isin(others, self._excluded)]
+            self._excluded = np.concatenate([self._excluded, others])
         self.allowed = allowed_movies(catalogue, query.filter, release.manifest.genres)
         """[N] what may be listed: it passes the filter and is not excluded."""
-        self.allowed[[catalogue.index[movie_id] for movie_id in self._excluded]] = False
+        self.allowed[self._excluded] = False
 
     def by_models(self) -> Ranking:
         """The final order of `recommend`, or what the other models can say without it.

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Final
+from typing import Final, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from server.domain import BecauseOfMovie, DegradedReason, MovieId, Source, UserState, Version
+from server.domain import DegradedReason, MovieId, Source, UserState, Version
 from server.reasons import Taste
 from serving.contract import REASONS_MAX
 
 SOURCES: Final = tuple(Source)
 """What the columns `sources` hold positions of."""
+
+SOURCE_CODES: Final = {source: code for code, source in enumerate(SOURCES)}
 
 NOBODY: Final = -1
 """Where no movie is cited."""
@@ -33,7 +35,7 @@ class Ranking:
     sources: NDArray[np.int8]
     """[K] positions in SOURCES."""
     cited: NDArray[np.int64]
-    """[K, REASONS_MAX] movie_index of the movies of the history that pull it up; NOBODY = none."""
+    """[K, REASONS_MAX] places of the movies of the history that pull it up; NOBODY = none."""
     drops: NDArray[np.float32]
     """[K, REASONS_MAX] what the retrieval score would lose without each; not rising."""
 
@@ -57,7 +59,7 @@ class Ranking:
             rows,
             np.asarray(scores, np.float32),
             np.full(k, np.nan, np.float32) if ratings is None else np.asarray(ratings, np.float32),
-            np.full(k, SOURCES.index(source), np.int8),
+            np.full(k, SOURCE_CODES[source], np.int8),
             cited,
             drops,
         )
@@ -67,15 +69,15 @@ class Ranking:
 
     def take(self, rows: NDArray[np.integer] | NDArray[np.bool_] | slice) -> Ranking:
         """The movies at these positions, in this order."""
-        return Ranking(*(getattr(self, column.name)[rows] for column in fields(self)))
+        return Ranking(*[getattr(self, column)[rows] for column in _COLUMNS])
 
     def followed_by(self, other: Ranking) -> Ranking:
         """These movies, then those."""
         return Ranking(
-            *(
-                np.concatenate([getattr(self, column.name), getattr(other, column.name)])
-                for column in fields(self)
-            )
+            *[
+                np.concatenate([getattr(self, column), getattr(other, column)])
+                for column in _COLUMNS
+            ]
         )
 
     def scored(self, scores: ArrayLike, sources: NDArray[np.int8]) -> Ranking:
@@ -85,6 +87,12 @@ class Ranking:
     def by_score(self) -> Ranking:
         """Best first; equal scores in the order that they have."""
         return self.take(np.argsort(-self.scores, kind="stable"))
+
+
+Pulls: TypeAlias = "list[tuple[MovieId, float]]"
+"""Movies of the history that pull a movie up, strongest first, and what it would lose without."""
+
+_COLUMNS: Final = tuple(column.name for column in fields(Ranking))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -114,45 +122,50 @@ class RankedList:
     def __len__(self) -> int:
         return len(self.movie_ids)
 
-    def split(self, n_movies: int) -> tuple[RankedList, RankedList]:
-        """The first `n_movies` and the rest."""
-        return self._rows(slice(None, n_movies)), self._rows(slice(n_movies, None))
-
-    def because_of(self) -> list[tuple[BecauseOfMovie, ...]]:
-        """For each movie those that pull it up, strongest first."""
-        ids = self.cited_ids
-        return [
-            tuple(
-                BecauseOfMovie(ids[position], drop)
-                for position, drop in zip(positions, drops, strict=True)
-                if position != NOBODY
-            )
-            for positions, drops in zip(self.cited.tolist(), self.drops.tolist(), strict=True)
-        ]
-
-    def _rows(self, rows: slice) -> RankedList:
+    def after(self, n_movies: int) -> RankedList:
+        """Without the first `n_movies`."""
         return replace(
             self,
-            movie_ids=self.movie_ids[rows],
-            predicted_ratings=self.predicted_ratings[rows],
-            scores=self.scores[rows],
-            sources=self.sources[rows],
-            cited=self.cited[rows],
-            drops=self.drops[rows],
+            movie_ids=self.movie_ids[n_movies:],
+            predicted_ratings=self.predicted_ratings[n_movies:],
+            scores=self.scores[n_movies:],
+            sources=self.sources[n_movies:],
+            cited=self.cited[n_movies:],
+            drops=self.drops[n_movies:],
+        )
+
+    def first(self, n_movies: int) -> Iterator[tuple[MovieId, float, float, Source, Pulls]]:
+        """Id, rating, score, source and what pulls it up, of each of the first movies."""
+        shown = slice(n_movies)
+        ids = self.cited_ids
+        pulls = [
+            [(ids[place], drop) for place, drop in zip(*row, strict=True) if place != NOBODY]
+            for row in zip(self.cited[shown].tolist(), self.drops[shown].tolist(), strict=True)
+        ]
+        return zip(
+            self.movie_ids[shown],
+            self.predicted_ratings[shown].tolist(),
+            self.scores[shown].tolist(),
+            [SOURCES[code] for code in self.sources[shown].tolist()],
+            pulls,
+            strict=True,
         )
 
 
 def cited_by_id(
-    cited: NDArray[np.int64], movie_ids: Sequence[MovieId]
+    cited: NDArray[np.int64], history: Sequence[MovieId]
 ) -> tuple[tuple[MovieId, ...], NDArray[np.int16]]:
     """`cited_ids` and `cited` of a RankedList.
 
     Args:
       cited: as in Ranking.
-      movie_ids: by movie_index.
+      history: whose places they are.
     """
-    flat = cited.ravel().tolist()
-    movies = [movie for movie in dict.fromkeys(flat) if movie != NOBODY]
-    position = {movie: place for place, movie in enumerate(movies)} | {NOBODY: NOBODY}
-    positions = np.fromiter(map(position.__getitem__, flat), np.int16, len(flat))
-    return tuple([movie_ids[movie] for movie in movies]), positions.reshape(cited.shape)
+    # The place after the last one stands for nobody: that is where -1 leads.
+    is_cited = np.zeros(len(history) + 1, np.bool_)
+    is_cited[cited] = True
+    is_cited[NOBODY] = False
+    places = is_cited.nonzero()[0]
+    positions = np.full(len(is_cited), NOBODY, np.int16)
+    positions[places] = np.arange(len(places))
+    return tuple([history[place] for place in places.tolist()]), positions[cited]

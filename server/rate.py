@@ -42,7 +42,7 @@ def predict_ratings(
     if trained:
         predicted, source = answered(models, release, "rank", degradation, rated)
         ratings = dict(zip(trained, predicted, strict=True))
-        sources = dict.fromkeys(trained, source if len(user.model.history) else Source.MEAN)
+        sources = dict.fromkeys(trained, source if len(user.model.movies) else Source.MEAN)
     if len(trained) < len(known) and release.added_vectors is not None:
         vectors = answered(
             models,

@@ -5,13 +5,13 @@ from __future__ import annotations
 import uuid
 
 import numpy as np
+from numpy.typing import NDArray
 
 from server.deadline import Budget
 from server.diversity import diversified
 from server.domain import (
     Answer,
     BecauseOfMovie,
-    Movie,
     MovieId,
     Order,
     Profile,
@@ -23,8 +23,8 @@ from server.features.store import FeatureStore
 from server.ladder import Ladder
 from server.paging import PageTokens
 from server.profile_mix import mixed_by_profile
-from server.ranking import NOBODY, SOURCES, RankedList, cited_by_id
-from server.reasons import Taste, reasons_for, taste_of
+from server.ranking import NOBODY, RankedList, Ranking, cited_by_id
+from server.reasons import Taste, reasons_for
 from server.releases import ActiveRelease
 from server.servables import Models
 from server.users import request_user
@@ -44,33 +44,42 @@ def rank_movies(
     user = request_user(release, store, query.user_id, query.history, query.profile)
     ladder = Ladder(release, query, user, budget, models)
     ranking = ladder.by_models()
-    history, profile = user.model.history, user.model.profile
-    if query.order is Order.DEFAULT and profile != Profile() and not len(history):
+    profile, is_new = user.model.profile, not len(user.model.movies)
+    if query.order is Order.DEFAULT and profile != Profile() and is_new:
         ranking = mixed_by_profile(release, profile, ladder.allowed, ranking)
     ranking = ladder.filled(ranking)
     catalogue = release.catalogue
     if query.diversity > 0:
         order = diversified(catalogue, ranking.movies, ranking.scores, query.diversity)
         ranking = ranking.take(order)
-    means = catalogue.shrunk_means[ranking.movies]
-    ratings = np.where(np.isnan(ranking.ratings), means, ranking.ratings)
+    by_default = query.order is Order.DEFAULT
     # Reasons are those of the retrieval score, which makes no other order.
-    cited = ranking.cited if query.order is Order.DEFAULT else np.full_like(ranking.cited, NOBODY)
-    cited_ids, positions = cited_by_id(cited, catalogue.movie_ids)
+    cited = ranking.cited if by_default else np.full_like(ranking.cited, NOBODY)
+    ids = catalogue.movie_ids
+    cited_ids, positions = cited_by_id(cited, [ids[movie] for movie in user.model.movies.tolist()])
     return RankedList(
-        movie_ids=tuple([catalogue.movie_ids[movie] for movie in ranking.movies.tolist()]),
-        predicted_ratings=ratings.clip(*release.manifest.rating_range),
+        movie_ids=tuple([ids[movie] for movie in ranking.movies.tolist()]),
+        predicted_ratings=_ratings(release, ranking),
         scores=ranking.scores,
         sources=ranking.sources,
         cited_ids=cited_ids,
         cited=positions,
         drops=ranking.drops,
-        taste=taste_of(catalogue, release.manifest.genres, history, profile, query.order),
+        taste=Taste(profile.favorite_genres, user.genres_seen, by_default and is_new),
         user_state=user.state,
         recommendation_id=uuid.uuid4().hex,
         release_version=release.version,
         degraded_reasons=ladder.degradation.reasons,
     )
+
+
+def _ratings(release: ActiveRelease, ranking: Ranking) -> NDArray[np.float32]:
+    """[K] inside the range; a movie's mean where the models did not say."""
+    ratings, unsaid = ranking.ratings, np.isnan(ranking.ratings)
+    if unsaid.any():
+        ratings = np.where(unsaid, release.catalogue.shrunk_means[ranking.movies], ratings)
+    low, high = release.manifest.rating_range
+    return np.minimum(np.maximum(ratings, np.float32(low)), np.float32(high))
 
 
 def cut_page(
@@ -91,38 +100,18 @@ def cut_page(
       query_hash: of the request, which the token is bound to.
       unknown: the request's movie ids that the catalogue does not have.
     """
-    page, rest = ranked.split(page_size)
-    catalogue = release.catalogue
-    columns = (page.predicted_ratings, page.scores, page.sources)
-    rows = zip(*(column.tolist() for column in columns), page.because_of(), strict=True)
-    movies = tuple(
-        _recommendation(catalogue.movie_or_bare(movie_id), page.taste, *row)
-        for movie_id, row in zip(page.movie_ids, rows, strict=True)
-    )
+    movie_of, taste = release.catalogue.movie_or_bare, ranked.taste
+    movies = []
+    for movie_id, rating, score, source, pulls in ranked.first(page_size):
+        movie = movie_of(movie_id)
+        cited = [BecauseOfMovie(movie_of(cited_id), drop) for cited_id, drop in pulls]
+        reasons = reasons_for(movie, source, cited, taste)
+        movies.append(Recommendation(movie, rating, score, source, reasons))
+    more = len(ranked) > page_size
     return Recommendations(
-        movies=movies,
-        cited={
-            reason.movie_id: catalogue.movie_or_bare(reason.movie_id)
-            for shown in movies
-            for reason in shown.reasons
-            if isinstance(reason, BecauseOfMovie)
-        },
+        movies=tuple(movies),
         user_state=ranked.user_state,
         recommendation_id=ranked.recommendation_id,
-        next_page_token=tokens.seal(rest, query_hash) if len(rest) else "",
+        next_page_token=tokens.seal(ranked.after(page_size), query_hash) if more else "",
         answer=Answer(ranked.release_version, ranked.degraded_reasons, unknown),
-    )
-
-
-def _recommendation(
-    movie: Movie,
-    taste: Taste,
-    rating: float,
-    score: float,
-    source_code: int,
-    because_of: tuple[BecauseOfMovie, ...],
-) -> Recommendation:
-    source = SOURCES[source_code]
-    return Recommendation(
-        movie, rating, score, source, reasons_for(movie, source, because_of, taste)
     )

@@ -6,19 +6,21 @@ import hashlib
 import json
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from server.domain import GUEST, AddedMovie, MovieId, UserId, Version
+from server.domain import GUEST, AddedMovie, MovieId, StoredUser, UserId, Version
 from server.engine.engine import Engine
 from server.engine.opening import open_engine
 from server.errors import NotReady
 from server.features.catalogue import Catalogue
+from server.features.kept import Kept
 from server.features.snapshot import read_catalogue, read_users
 from server.features.store import FeatureStore
+from server.placed_user import RequestUser
 from serving.contract import (
     FEATURES_PART,
     ContractError,
@@ -27,6 +29,9 @@ from serving.contract import (
     read_manifest,
     verify_part,
 )
+
+USERS_KEPT: Final = 2048
+"""Users whose history is not looked up anew; about 2 KB each with a hundred ratings."""
 
 HOW_TO_PUBLISH: Final = "make one with: python -m trainer train --publish"
 
@@ -76,6 +81,10 @@ class ActiveRelease:
     """Its models in this process; None where it has no arrays for that."""
     why_no_engine: str = ""
     """"" where there is one."""
+    users: Kept[UserId, tuple[StoredUser, RequestUser]] = field(
+        default_factory=lambda: Kept(USERS_KEPT), init=False, repr=False, compare=False
+    )
+    """As stored, and in the rows of this catalogue; another catalogue begins with none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,7 +48,7 @@ def recommend_response(answer: Recommendations) -> pb.RecommendUserResponse:
         answer=_answer(answer.answer),
     )
     sources = [_SOURCES[entry.source] for entry in answer.movies]
-    response.MergeFromString(recommendations(answer.movies, answer.cited, sources))
+    response.MergeFromString(recommendations(answer.movies, sources))
     return response
 
 

@@ -13,17 +13,15 @@ from numpy.typing import NDArray
 from server.codec import Array
 from server.deadline import Budget
 from server.domain import (
-    History,
     MovieFilter,
     MovieId,
     NewMovie,
     Order,
-    Profile,
     Source,
-    UserId,
 )
 from server.errors import ContractViolation, UpstreamUnavailable
 from server.movie_space import place_by_content
+from server.placed_user import ModelUser
 from server.prediction import PredictionClient, ServableCall
 from server.ranking import NOBODY, Ranking
 from server.releases import ActiveRelease, MovieVectors
@@ -51,22 +49,16 @@ _VECTORS: Final = ("user_vector", "rating_vector", "rating_bias", "score_stats")
 _MOVIE_VECTORS: Final = ("item_vector", "rating_vector", "rating_bias")
 
 
-@dataclass(frozen=True, slots=True)
-class ModelUser:
-    """A user as the graphs see one."""
-
-    user_id: UserId
-    history: History
-    """Merged, oldest first, at most max_history of the manifest."""
-    profile: Profile
+NO_MOVIES: Final[NDArray[np.int64]] = np.zeros(0, np.int64)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class RankingQuery:
     """What `recommend` is asked."""
 
     user: ModelUser
-    excluded: Sequence[MovieId] = ()
+    excluded: NDArray[np.int64] = field(default_factory=lambda: NO_MOVIES)
+    """[E] movie_index."""
     filter: MovieFilter = field(default_factory=MovieFilter)
     allowed: NDArray[np.bool_] | None = None
     """[N] by movie_index what those two leave; None = whoever wants to know works it out."""
@@ -193,7 +185,9 @@ class ServableModels:
         return reduce(MovieVectors.followed_by, others, first)
 
     def retrieve(self, release: ActiveRelease, user: ModelUser, budget: Budget) -> Ranking:
-        return self._rank(release, "retrieval", DEFAULT_SIGNATURE, _user_inputs(user), budget)
+        return self._rank(
+            release, "retrieval", DEFAULT_SIGNATURE, _user_inputs(release, user), budget
+        )
 
     def rate(
         self,
@@ -205,7 +199,7 @@ class ServableModels:
         candidates = padded(movie_ids)
         outputs = self._prediction.predict(
             ServableCall("ranking", "rank", release.version),
-            {**_user_inputs(user), "movie_ids": candidates},
+            {**_user_inputs(release, user), "movie_ids": candidates},
             ("ratings",),
             budget,
             {"B": 1, "C": candidates.shape[1]},
@@ -269,7 +263,7 @@ class ServableModels:
             movies,
             outputs["scores"][0][kept],
             outputs["ratings"][0][kept],
-            _cited(release, outputs["reason_ids"][0][kept], drops),
+            _cited(release, query.user, outputs["reason_ids"][0][kept], drops),
             drops,
         )
         return ranking, _user_vectors(outputs) if query.wants_vectors else None
@@ -326,12 +320,13 @@ def _rows(
     return kept, np.array(rows, np.int64)
 
 
-def _cited(release: ActiveRelease, movie_ids: Array, drops: Array) -> NDArray[np.int64]:
-    """[K, 3] movie_index of the cited movies; the graph pads with "" and 0."""
-    found = list(map(release.trained.index.get, movie_ids.ravel().tolist()))
-    # None, for what is no movie, becomes NaN.
-    rows = np.array(found, np.float64).reshape(drops.shape)
-    return np.where((drops > 0) & ~np.isnan(rows), rows, NOBODY).astype(np.int64)
+def _cited(
+    release: ActiveRelease, user: ModelUser, movie_ids: Array, drops: Array
+) -> NDArray[np.int64]:
+    """[K, 3] places of the cited movies in the history; the graph pads with "" and 0."""
+    place = {movie_id: place for place, movie_id in enumerate(_ids(release, user.movies))}
+    flat = [place.get(movie_id, NOBODY) for movie_id in movie_ids.ravel().tolist()]
+    return np.where(drops > 0, np.array(flat, np.int64).reshape(drops.shape), NOBODY)
 
 
 def _sizes(release: ActiveRelease) -> dict[str, int]:
@@ -365,18 +360,23 @@ def _strings(values: Sequence[str]) -> Array:
 
 def _recommend_inputs(release: ActiveRelease, query: RankingQuery) -> dict[str, Array]:
     return {
-        **_user_inputs(query.user),
-        "exclude_ids": padded(query.excluded),
+        **_user_inputs(release, query.user),
+        "exclude_ids": padded(_ids(release, query.excluded)),
         **_filter_inputs(release, query.filter),
         "order": np.array([[query.order.value]], np.int64),
     }
 
 
-def _user_inputs(user: ModelUser) -> dict[str, Array]:
-    history_ids = padded(user.history.movie_ids)
+def _ids(release: ActiveRelease, movies: NDArray[np.int64]) -> list[MovieId]:
+    movie_ids = release.catalogue.movie_ids
+    return [movie_ids[movie] for movie in movies.tolist()]
+
+
+def _user_inputs(release: ActiveRelease, user: ModelUser) -> dict[str, Array]:
+    history_ids = padded(_ids(release, user.movies))
     ratings = np.zeros(history_ids.shape, np.float32)
-    if user.history.ratings:
-        ratings[0, -len(user.history) :] = user.history.ratings
+    if len(user.ratings):
+        ratings[0, -len(user.ratings) :] = user.ratings
     return {
         "user_id": _strings([user.user_id]),
         "history_ids": history_ids,

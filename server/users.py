@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
 
 from server.domain import (
     GUEST,
@@ -18,26 +20,16 @@ from server.domain import (
     UserId,
     UserState,
 )
+from server.features.catalogue import Catalogue
 from server.features.store import FeatureStore, StoreError
 from server.logs import fields
+from server.placed_user import ModelUser, RequestUser
 from server.releases import ActiveRelease
-from server.servables import MAX_WIDTH, ModelUser
+from server.servables import MAX_WIDTH
 
 _log = logging.getLogger(__name__)
 
 NOBODY = StoredUser(Profile(), History())
-
-
-@dataclass(frozen=True, slots=True)
-class RequestUser:
-    """The user of one request."""
-
-    model: ModelUser
-    state: UserState
-    seen: tuple[MovieId, ...]
-    """Every rated movie, stored or in the request, oldest first."""
-    degraded_reasons: tuple[DegradedReason, ...] = ()
-    """Not empty when the store failed: then nothing but the request is known."""
 
 
 def request_user(
@@ -48,29 +40,59 @@ def request_user(
     profile: Profile,
 ) -> RequestUser:
     """Merges what the store has (one read) with what the request says; the request wins."""
-    degraded: tuple[DegradedReason, ...] = ()
     try:
         stored = read_user(release, store, user_id)
     except StoreError as error:
-        stored, degraded = NOBODY, (DegradedReason.FEATURE_STORE_UNAVAILABLE,)
         _log.warning("answer degraded", extra=fields(call="store", detail=str(error)))
+        reasons = (DegradedReason.FEATURE_STORE_UNAVAILABLE,)
+        return _request_user(release, user_id, NOBODY, history, profile, reasons)
+    if len(history) or profile != NOBODY.profile:
+        return _request_user(release, user_id, stored, history, profile)
+    # A store that keeps a user in memory gives the same object until the user changes.
+    kept = release.users.get(user_id)
+    if kept is None or kept[0] is not stored:
+        kept = stored, _request_user(release, user_id, stored, history, profile)
+        release.users.put(user_id, kept, release.users.generation)
+    return kept[1]
+
+
+def _request_user(
+    release: ActiveRelease,
+    user_id: UserId,
+    stored: StoredUser,
+    history: History,
+    profile: Profile,
+    degraded_reasons: tuple[DegradedReason, ...] = (),
+) -> RequestUser:
+    merged = merge_histories(stored.history, history)
+    catalogue, who = release.catalogue, stored.profile.overridden_by(profile)
+    rows = np.array([catalogue.index.get(i, -1) for i in merged.movie_ids], np.int64)
+    ratings = np.array(merged.ratings, np.float32)
     # What was recorded while another release answered may be of movies that this one lacks.
-    merged = known_part(release, merge_histories(stored.history, history))
-    who = stored.profile.overridden_by(profile)
+    seen, ratings = rows[rows >= 0], ratings[rows >= 0]
     newest = min(release.manifest.max_history, MAX_WIDTH)
-    kept = History(merged.movie_ids[-newest:], merged.ratings[-newest:], merged.rated_at[-newest:])
+    movies = seen[-newest:]
     return RequestUser(
-        model=ModelUser(user_id, kept, who),
-        state=user_state(stored.history, merged, who),
-        seen=merged.movie_ids,
-        degraded_reasons=degraded,
+        ModelUser(user_id, movies, ratings[-newest:], who),
+        user_state(stored.history, len(seen), who),
+        seen,
+        _genres_seen(catalogue, release.manifest.genres, movies),
+        degraded_reasons,
     )
+
+
+def _genres_seen(
+    catalogue: Catalogue, genres: Iterable[str], movies: NDArray[np.int64]
+) -> dict[str, int]:
+    words = catalogue.genre_words[movies].astype("<i8")
+    n_seen = np.unpackbits(words.view(np.uint8), axis=1, bitorder="little").sum(axis=0)
+    return {genre: n for genre, n in zip(genres, n_seen.tolist(), strict=False) if n}
 
 
 def get_user(release: ActiveRelease, store: FeatureStore, user_id: UserId) -> KnownUser:
     """What the service knows about a user; an unknown one is COLD and empty."""
     stored = read_user(release, store, user_id)
-    state = user_state(stored.history, stored.history, stored.profile)
+    state = user_state(stored.history, len(stored.history), stored.profile)
     return KnownUser(stored, state, Answer(release.version))
 
 
@@ -81,11 +103,11 @@ def read_user(release: ActiveRelease, store: FeatureStore, user_id: UserId) -> S
     return store.read(release.version, user_id) or NOBODY
 
 
-def user_state(stored: History, merged: History, profile: Profile) -> UserState:
+def user_state(stored: History, n_rated: int, profile: Profile) -> UserState:
     """HOT with a stored rating, WARM with anything else that is known, else COLD."""
     if len(stored):
         return UserState.HOT
-    return UserState.WARM if len(merged) or profile != Profile() else UserState.COLD
+    return UserState.WARM if n_rated or profile != NOBODY.profile else UserState.COLD
 
 
 def merge_histories(stored: History, request: History) -> History:
@@ -101,18 +123,6 @@ def merge_histories(stored: History, request: History) -> History:
             rows[movie_id] = (rating, rated_at)
     ratings, times = zip(*rows.values(), strict=True)
     return History(tuple(rows), ratings, times)
-
-
-def known_part(release: ActiveRelease, history: History) -> History:
-    """The entries whose movie the catalogue has."""
-    if all(map(release.catalogue.index.__contains__, history.movie_ids)):
-        return history
-    kept = [i for i, movie_id in enumerate(history.movie_ids) if movie_id in release.catalogue]
-    return History(
-        tuple(history.movie_ids[i] for i in kept),
-        tuple(history.ratings[i] for i in kept),
-        tuple(history.rated_at[i] for i in kept),
-    )
 
 
 def unknown_movies(release: ActiveRelease, *id_lists: Iterable[MovieId]) -> tuple[MovieId, ...]:

@@ -7,7 +7,7 @@ would cost as much as to rank the catalogue. https://protobuf.dev/programming-gu
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final
 
@@ -15,7 +15,6 @@ from protos.recommender.v1 import recommender_pb2 as pb
 from server.domain import (
     BecauseOfMovie,
     Movie,
-    MovieId,
     Popular,
     Reason,
     Recommendation,
@@ -53,42 +52,34 @@ _WEIGHT: Final = _tag(_Cited.WEIGHT_FIELD_NUMBER, _DOUBLE)
 _DOUBLE_FIELD: Final = struct.Struct("<cd")
 
 
-def recommendations(
-    movies: Sequence[Recommendation],
-    cited: Mapping[MovieId, Movie],
-    sources: Sequence[int],
-) -> bytes:
+def recommendations(movies: Sequence[Recommendation], sources: Sequence[int]) -> bytes:
     """The field `recommendations` of a RecommendUserResponse, for MergeFromString.
 
     Args:
       movies: of the page.
-      cited: the movies that their reasons name.
       sources: pb.Source of each of `movies`.
     """
     return b"".join(
-        [
-            _field(_ROW, _row(entry, cited, source))
-            for entry, source in zip(movies, sources, strict=True)
-        ]
+        [_field(_ROW, _row(entry, source)) for entry, source in zip(movies, sources, strict=True)]
     )
 
 
-def _row(entry: Recommendation, cited: Mapping[MovieId, Movie], source: int) -> bytes:
+def _row(entry: Recommendation, source: int) -> bytes:
     return b"".join(
         (
             _movie(entry.movie),
             _RATING_AND_SCORE.pack(_RATING, entry.predicted_rating, _SCORE, entry.score),
             _SOURCE,
             _varint(source),
-            *[_field(_REASON, _reason(reason, cited)) for reason in entry.reasons],
+            *[_field(_REASON, _reason(reason)) for reason in entry.reasons],
         )
     )
 
 
-def _reason(reason: Reason, cited: Mapping[MovieId, Movie]) -> bytes:
+def _reason(reason: Reason) -> bytes:
     match reason:
-        case BecauseOfMovie(movie_id, weight):
-            return _field(_BECAUSE, _movie(cited[movie_id]) + _DOUBLE_FIELD.pack(_WEIGHT, weight))
+        case BecauseOfMovie(movie, weight):
+            return _field(_BECAUSE, _movie(movie) + _DOUBLE_FIELD.pack(_WEIGHT, weight))
         case SharedGenre(genre):
             return _field(_SHARED_GENRE, genre.encode())
         case Popular():

@@ -105,15 +105,16 @@ def peer(name: str, models: Path, scratch: Path, users: Sequence[str]) -> Iterat
     if name == BENTOML:
         port = _free_port()
         host = f"127.0.0.1:{port}"
-        command = [str(environment("bentoml") / "bentoml"), "serve", "bentoml_service:Service"]
-        command += ["--host=127.0.0.1", f"--port={port}"]
+        command = [str(environment(PEERS / "bentoml.txt") / "bentoml"), "serve"]
+        command += ["bentoml_service:Service", "--host=127.0.0.1", f"--port={port}"]
         env |= {"BENTOML_HOME": str(scratch / "bentoml"), "BENTOML_DO_NOT_TRACK": "True"}
         with serving(command, _BENTOML, cwd=PEERS, env=env) as (pid, _):
             bodies = [post_json("/recommend", host, f'{{"user_ids": ["{u}"]}}') for u in users]
             yield Running(name, host, (pid,), encoded(bodies))
         return
     pins = {FASTAPI_TF: "fastapi_tensorflow", FASTAPI_NUMPY: "fastapi_numpy"}[name]
-    command = [str(environment(pins) / "python"), "-m", "uvicorn", f"{pins}:app", "--port=0"]
+    python = environment(PEERS / f"{pins}.txt") / "python"
+    command = [str(python), "-m", "uvicorn", f"{pins}:app", "--port=0"]
     command += ["--loop=uvloop", "--http=httptools", "--no-access-log", "--workers=1"]
     with serving(command, _UVICORN, cwd=PEERS, env=env) as (pid, ready):
         bodies = [get(f"/recommend/{user}", ready[1]) for user in users]

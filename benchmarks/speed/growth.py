@@ -2,7 +2,10 @@
 
     python -m benchmarks.speed.growth [--movies 10000 100000 1000000]
 
-Writes benchmarks/results/growth.json; what was measured before an error is kept.
+One release for each number of movies, whose users have in turn short and long histories; engine and
+hop have the machine one after the other. Writes benchmarks/results/growth.json, where a number of
+movies that is not measured this time stays as it is. Who cannot answer, or not in full, has that
+said in the place of figures.
 """
 
 from __future__ import annotations
@@ -12,8 +15,7 @@ import json
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,17 +24,18 @@ import numpy as np
 from benchmarks.load.plan import encoded
 from benchmarks.load.processes import rss_mb
 from benchmarks.speed.answers import warm_up
-from benchmarks.speed.contestants import Running, engine, hop, requests_of
+from benchmarks.speed.contestants import ENGINE, HOP, Running, engine, hop, requests_of
 from benchmarks.speed.machine import machine
 from benchmarks.speed.releases import synthetic, users
 from benchmarks.speed.rounds import BenchmarkError, load
-from benchmarks.speed.servers import leave_in_order_on_sigterm
+from benchmarks.speed.servers import StartError, leave_in_order_on_sigterm
 
 RESULTS: Final = Path(__file__).parents[1] / "results" / "growth.json"
 MOVIES: Final = (10_000, 100_000, 1_000_000)
 HISTORIES: Final = (10, 100)
 EXCLUDED: Final = (0, 1000)
 IN_FLIGHT: Final = (1, 16)
+OURS: Final = {ENGINE: engine, HOP: hop}
 
 
 def excluded_movies(n_users: int, n_movies: int, n_excluded: int) -> list[tuple[str, ...]]:
@@ -42,56 +45,59 @@ def excluded_movies(n_users: int, n_movies: int, n_excluded: int) -> list[tuple[
     return [tuple(f"m{movie}" for movie in movies) for movies in drawn]
 
 
-def cells(n_movies: int, n_history: int, seconds: float) -> Iterator[dict[str, Any]]:
-    """One release: both ways of ours, at each number of excluded movies and calls in flight.
-
-    Raises:
-      BenchmarkError: nobody answers in full, even unhurriedly.
-      StartError: a server did not start.
-    """
-    models = synthetic(n_movies, n_history)
-    who = users()
-    with ExitStack() as stack:
-        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="recserve-bench-")))
-        ours = [
-            stack.enter_context(engine(models, scratch, requests_of(who))),
-            stack.enter_context(hop(models, scratch, requests_of(who))),
-        ]
+def bodies_of(n_movies: int) -> dict[tuple[int, int], Sequence[str]]:
+    """{(history, excluded): the requests of all users with such a history}, encoded."""
+    everybody = users()
+    bodies = {}
+    for turn, n_history in enumerate(HISTORIES):
+        # The release gives its users these lengths in turn.
+        who = everybody[turn :: len(HISTORIES)]
         for n_excluded in EXCLUDED:
-            bodies = encoded(requests_of(who, excluded_movies(len(who), n_movies, n_excluded)))
-            for one in ours:
-                asked = Running(one.name, one.target, one.pids, bodies, one.grpc_method)
-                warm_up(asked)
-                for in_flight in IN_FLIGHT:
-                    yield {
-                        "who": one.name,
-                        "movies": n_movies,
-                        "history": n_history,
-                        "excluded": n_excluded,
-                        "in_flight": in_flight,
-                        **_figures(asked, in_flight, seconds),
-                        "memory_mb": rss_mb(one.pids),
-                    }
+            excluded = excluded_movies(len(who), n_movies, n_excluded)
+            bodies[n_history, n_excluded] = encoded(requests_of(who, excluded))
+    return bodies
 
 
-def _figures(asked: Running, in_flight: int, seconds: float) -> dict[str, Any]:
-    """What the load found; where calls fail, as under more than the machine can do, what failed."""
-    try:
-        return asdict(load(asked, in_flight, seconds))
-    except BenchmarkError as error:
-        return {"error": str(error)}
+def cells(n_movies: int, seconds: float) -> Iterator[dict[str, Any]]:
+    """One release: both ways of ours, at each history, exclusion and number of calls in flight."""
+    models = synthetic(n_movies, HISTORIES)
+    bodies = bodies_of(n_movies)
+    for name, start in OURS.items():
+        about = {"who": name, "movies": n_movies}
+        with tempfile.TemporaryDirectory(prefix="recserve-bench-") as scratch:
+            try:
+                with start(models, Path(scratch), ()) as one:
+                    for (n_history, n_excluded), own in bodies.items():
+                        asked = replace(one, bodies=own)
+                        for cell in _answered(asked, seconds):
+                            yield {**about, "history": n_history, "excluded": n_excluded, **cell}
+            except StartError as error:
+                yield {**about, "error": str(error)}
+
+
+def _answered(asked: Running, seconds: float) -> Iterator[dict[str, Any]]:
+    """What the load found at each number of calls in flight, or why there is no figure."""
+    for in_flight in IN_FLIGHT:
+        try:
+            warm_up(asked)
+            figures = asdict(load(asked, in_flight, seconds))
+        except BenchmarkError as error:
+            figures = {"error": str(error)}
+        yield {"in_flight": in_flight, **figures, "memory_mb": rss_mb(asked.pids)}
 
 
 def _told(cell: Mapping[str, Any]) -> str:
-    asked = (
-        f"{cell['who']:7} {cell['movies']:>9,} movies, history {cell['history']:3},"
-        f" excluded {cell['excluded']:4}, {cell['in_flight']:2} in flight"
-    )
+    asked = f"{cell['who']:7} {cell['movies']:>9,} movies"
+    if "history" in cell:
+        asked += (
+            f", history {cell['history']:3}, excluded {cell['excluded']:4},"
+            f" {cell['in_flight']:2} in flight"
+        )
     if "error" in cell:
         return f"{asked}: {cell['error']}"
     return (
-        f"{asked}: {cell['rps']:7.1f} calls/s, p50 {cell['p50_ms']:7.2f} ms,"
-        f" {cell['memory_mb']:6.0f} MB"
+        f"{asked}: {cell['rps']:7.1f} calls/s, p50 {cell['p50_ms']:7.2f},"
+        f" p99 {cell['p99_ms']:7.2f} ms, {cell['memory_mb']:6.0f} MB"
     )
 
 
@@ -103,13 +109,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--output", type=Path, default=RESULTS)
     options = parser.parse_args(arguments)
     leave_in_order_on_sigterm()
-    result: dict[str, Any] = {"machine": machine(), "cells": []}
     for n_movies in options.movies:
-        for n_history in HISTORIES:
-            for cell in cells(n_movies, n_history, options.seconds):
-                result["cells"].append(cell)
-                options.output.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
-                print(_told(cell))
+        measured: dict[str, Any] = {"machine": machine(), "cells": []}
+        for cell in cells(n_movies, options.seconds):
+            measured["cells"].append(cell)
+            print(_told(cell), flush=True)
+        result = json.loads(options.output.read_text("utf-8")) if options.output.is_file() else {}
+        result[str(n_movies)] = measured
+        ordered = {size: result[size] for size in sorted(result, key=int)}
+        options.output.write_text(json.dumps(ordered, indent=2) + "\n", encoding="utf-8")
     return 0
 
 

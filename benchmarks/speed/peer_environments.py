@@ -1,4 +1,4 @@
-"""A virtual environment for each peer, made once from its committed pins."""
+"""Virtual environments for peers and tools, each made once from its committed pins."""
 
 from __future__ import annotations
 
@@ -19,18 +19,17 @@ def cache_folder() -> Path:
     return (Path(base) if base else Path.home() / ".cache") / "recserve" / "benchmarks"
 
 
-def environment(peer: str) -> Path:
-    """The `bin` folder of the peer's environment; a minute or two where it is not there yet.
+def environment(pins: Path) -> Path:
+    """The `bin` folder of an environment; a minute or two where it is not there yet.
 
     Args:
-      peer: name of its pins, benchmarks/peers/<peer>.txt.
+      pins: what is in it, a requirements file of exact versions.
 
     Raises:
       CalledProcessError: pip could not install the pins; it has said why.
     """
-    pins = PEERS / f"{peer}.txt"
     digest = hashlib.sha256(pins.read_bytes()).hexdigest()[:12]
-    folder = cache_folder() / "peers" / f"{peer}-{digest}"
+    folder = cache_folder() / "peers" / f"{pins.stem}-{digest}"
     if not (folder / "installed").is_file():
         # What an interrupted install has left is no environment.
         shutil.rmtree(folder, ignore_errors=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
@@ -27,16 +28,17 @@ def users() -> tuple[str, ...]:
     return tuple(f"u{user}" for user in range(N_USERS))
 
 
-def synthetic(n_movies: int, n_history: int = 100) -> Path:
-    """A models folder with a release of this size."""
+def synthetic(n_movies: int, n_histories: Sequence[int] = (100,)) -> Path:
+    """A models folder with a release of this size, whose users take turns in histories' lengths."""
     sources = b"".join((ROOT / path).read_bytes() for path in _MADE_FROM)
-    name = f"{n_movies}-{n_history}-{sha256(sources).hexdigest()[:12]}"
+    lengths = [str(length) for length in n_histories]
+    name = f"{n_movies}-{'-'.join(lengths)}-{sha256(sources).hexdigest()[:12]}"
     folder = cache_folder() / "releases" / name
     if not (folder / "releases" / "active.json").is_file():
         print(f"making a release of {n_movies:,} movies in {folder}", file=sys.stderr)
         folder.mkdir(parents=True, exist_ok=True)
         command = [sys.executable, "-m", "benchmarks.synthetic_release", f"--models-dir={folder}"]
-        command += [f"--movies={n_movies}", f"--history={n_history}", f"--users={N_USERS}"]
+        command += [f"--movies={n_movies}", f"--users={N_USERS}", "--history", *lengths]
         subprocess.run(  # noqa: S603 - our own module
             command, cwd=ROOT, check=True, env={**os.environ, **ONE_THREAD}
         )

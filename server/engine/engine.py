@@ -28,15 +28,15 @@ _UNKNOWN: Final = -1
 """In place of the index of a movie that training did not see."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Asker:
     """A user as callers name one."""
 
     user_id: UserId
-    movie_ids: Sequence[MovieId]
-    """History, oldest first; movies that training did not see do not count."""
-    ratings: Sequence[float]
-    """Of `movie_ids`; NaN = seen and not rated."""
+    movies: IndexArray
+    """[H] movie_index of the history, oldest first."""
+    ratings: FloatArray
+    """[H] NaN = seen and not rated."""
     tokens: Sequence[str]
     """The profile."""
 
@@ -108,10 +108,9 @@ class Engine:
 
     def place(self, asker: Asker) -> PlacedUser:
         """Where the user stands."""
-        movies, ratings = self._known_part(asker.movie_ids, asker.ratings)
         return PlacedUser(
-            self._retrieval.user(movies, ratings),
-            self._rating.user(asker.user_id, movies, ratings, asker.tokens),
+            self._retrieval.user(asker.movies, asker.ratings),
+            self._rating.user(asker.user_id, asker.movies, asker.ratings, asker.tokens),
         )
 
     def recommend(
@@ -147,25 +146,22 @@ class Engine:
         )
 
     def reasons(self, listed: FinalOrder) -> tuple[IndexArray, FloatArray]:
-        """[K, 3] movie_index of the history movies that pull each listed movie up, and drops.
+        """[K, 3] places of the history movies that pull each listed movie up, and drops.
 
         A drop is what the retrieval score loses without that movie; 0 = none is cited.
         """
-        user = listed.user.retrieval
-        places, drops = self._retrieval.reasons(user, listed.ranked.movies)
-        return (user.movies[places] if len(user.movies) else places), drops
+        return self._retrieval.reasons(listed.user.retrieval, listed.ranked.movies)
 
     def retrieve(self, asker: Asker) -> RankedMovies:
         """The best of the whole catalogue by retrieval score."""
-        movies, ratings = self._known_part(asker.movie_ids, asker.ratings)
-        return _ranked(self._scores(self._retrieval.user(movies, ratings).vector))
+        return _ranked(self._scores(self._retrieval.user(asker.movies, asker.ratings).vector))
 
     def rate(self, asker: Asker, movie_ids: Sequence[MovieId]) -> FloatArray:
         """[C] ratings inside the range; of a movie that training did not see the user's bias."""
         user = self.place(asker).rating
         ratings = np.full(len(movie_ids), user.bias)
         known = [place for place, movie_id in enumerate(movie_ids) if movie_id in self._index]
-        ratings[known] = self._rating.ratings(user, self._known(movie_ids))
+        ratings[known] = self._rating.ratings(user, self.known(movie_ids))
         return self._rating.clip(ratings)
 
     def similar(self, movie_id: MovieId, mode: int, allowed: BoolArray) -> RankedMovies:
@@ -213,19 +209,12 @@ class Engine:
             *(np.stack([self._features.times(movie, to) for movie in movies]) for to in maps)
         )
 
-    def _known(self, movie_ids: Sequence[MovieId]) -> IndexArray:
+    def known(self, movie_ids: Sequence[MovieId]) -> IndexArray:
+        """movie_index of those movies that training saw, in their order."""
         found = np.fromiter(
             map(self._index.get, movie_ids, repeat(_UNKNOWN)), np.int64, len(movie_ids)
         )
         return found if not len(found) or found.min() > _UNKNOWN else found[found > _UNKNOWN]
-
-    def _known_part(
-        self, movie_ids: Sequence[MovieId], ratings: Sequence[float]
-    ) -> tuple[IndexArray, FloatArray]:
-        movies = self._known(movie_ids)
-        if len(movies) < len(movie_ids):
-            ratings = [r for i, r in zip(movie_ids, ratings, strict=True) if i in self._index]
-        return movies, np.array(ratings, np.float32)
 
 
 def _ranked(key: FloatArray) -> RankedMovies:

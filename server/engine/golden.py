@@ -68,13 +68,14 @@ class EngineTensors:
         allowed, index = self._allowed(inputs), self._catalogue.index
         allowed[[index[i] for i in _texts(inputs["exclude_ids"]) if i in index]] = False
         listed = self._engine.recommend(
-            _asker(inputs),
+            self._asker(inputs),
             allowed,
             by_rating=inputs["order"][0][0] == ORDER_PREDICTED_RATING,
         )
         places, drops = self._engine.reasons(listed)
+        history = listed.user.retrieval.movies
         cited = [
-            [self._id(movie) if drop > 0 else "" for movie, drop in zip(*row, strict=True)]
+            [self._id(history[at]) if drop > 0 else "" for at, drop in zip(*row, strict=True)]
             for row in zip(places.tolist(), drops.tolist(), strict=True)
         ]
         n_missing = K_MAX - len(cited)
@@ -91,10 +92,12 @@ class EngineTensors:
         }
 
     def _rank(self, inputs: Tensors) -> Tensors:
-        return {"ratings": [self._engine.rate(_asker(inputs), inputs["movie_ids"][0]).tolist()]}
+        return {
+            "ratings": [self._engine.rate(self._asker(inputs), inputs["movie_ids"][0]).tolist()]
+        }
 
     def _retrieve(self, inputs: Tensors) -> Tensors:
-        return self._ranked(self._engine.retrieve(_asker(inputs)))
+        return self._ranked(self._engine.retrieve(self._asker(inputs)))
 
     def _similar(self, inputs: Tensors) -> Tensors:
         movie_id, mode = inputs["movie_id"][0], inputs["mode"][0][0]
@@ -137,24 +140,24 @@ class EngineTensors:
             "scores": [_padded(ranked.scores.tolist(), 0.0)],
         }
 
+    def _asker(self, inputs: Tensors) -> Asker:
+        index = self._catalogue.index
+        rated = [
+            (index[movie_id], rating)
+            for movie_id, rating in zip(
+                inputs["history_ids"][0], inputs["history_ratings"][0], strict=True
+            )
+            if movie_id in index
+        ]
+        return Asker(
+            UserId(inputs["user_id"][0]),
+            np.array([movie for movie, _ in rated], np.int64),
+            np.array([rating for _, rating in rated], np.float32),
+            _texts(inputs["profile"]),
+        )
+
     def _id(self, movie: int) -> MovieId:
         return self._catalogue.movies[movie].movie_id
-
-
-def _asker(inputs: Tensors) -> Asker:
-    rated = [
-        (MovieId(movie_id), rating)
-        for movie_id, rating in zip(
-            inputs["history_ids"][0], inputs["history_ratings"][0], strict=True
-        )
-        if movie_id
-    ]
-    return Asker(
-        UserId(inputs["user_id"][0]),
-        [movie_id for movie_id, _ in rated],
-        [rating for _, rating in rated],
-        _texts(inputs["profile"]),
-    )
 
 
 def _new_movie(inputs: Tensors) -> NewMovie:

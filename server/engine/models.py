@@ -9,13 +9,14 @@ import numpy as np
 
 from server.deadline import Budget
 from server.domain import MovieFilter, MovieId, NewMovie, Order, Source
-from server.engine.arrays import BoolArray
+from server.engine.arrays import BoolArray, IndexArray
 from server.engine.engine import Asker, Engine, FinalOrder, RankedMovies
 from server.errors import UpstreamUnavailable
+from server.placed_user import ModelUser
 from server.ranking import NOBODY, Ranking
 from server.releases import ActiveRelease, MovieVectors
 from server.rules import allowed_movies
-from server.servables import ModelUser, RankingQuery, UserVectors
+from server.servables import RankingQuery, UserVectors
 
 
 class EngineModels:
@@ -30,8 +31,9 @@ class EngineModels:
         self, release: ActiveRelease, query: RankingQuery, budget: Budget
     ) -> tuple[Ranking, UserVectors | None]:
         engine = _engine_of(release)
+        asker, known = _asker(release, query.user)
         listed = engine.recommend(
-            _asker(query.user),
+            asker,
             _listable(release, query),
             by_rating=query.order is Order.PREDICTED_RATING,
         )
@@ -42,14 +44,14 @@ class EngineModels:
             ranked.movies,
             ranked.scores,
             listed.ratings,
-            np.where(drops > 0, cited, NOBODY),
+            np.where(drops > 0, known[cited] if len(known) else cited, NOBODY),
             drops,
         )
         return ranking, _vectors(listed) if query.wants_vectors else None
 
     def user_vectors(self, release: ActiveRelease, user: ModelUser, budget: Budget) -> UserVectors:
         everything = np.ones(len(release.trained.movies), np.bool_)
-        return _vectors(_engine_of(release).recommend(_asker(user), everything))
+        return _vectors(_engine_of(release).recommend(_asker(release, user)[0], everything))
 
     def embed_movies(
         self, release: ActiveRelease, movies: Sequence[NewMovie], budget: Budget
@@ -60,7 +62,7 @@ class EngineModels:
         )
 
     def retrieve(self, release: ActiveRelease, user: ModelUser, budget: Budget) -> Ranking:
-        return self._ranking(_engine_of(release).retrieve(_asker(user)))
+        return self._ranking(_engine_of(release).retrieve(_asker(release, user)[0]))
 
     def rate(
         self,
@@ -69,7 +71,8 @@ class EngineModels:
         movie_ids: Sequence[MovieId],
         budget: Budget,
     ) -> tuple[float, ...]:
-        return tuple(_engine_of(release).rate(_asker(user), movie_ids).tolist())
+        asker, _ = _asker(release, user)
+        return tuple(_engine_of(release).rate(asker, movie_ids).tolist())
 
     def similar(
         self,
@@ -102,9 +105,14 @@ def _engine_of(release: ActiveRelease) -> Engine:
     return release.engine
 
 
-def _asker(user: ModelUser) -> Asker:
-    history = user.history
-    return Asker(user.user_id, history.movie_ids, history.ratings, user.profile.tokens())
+def _asker(release: ActiveRelease, user: ModelUser) -> tuple[Asker, IndexArray]:
+    """The user with what training saw of the history, and [H] the places of that in all of it."""
+    movies, ratings = user.movies, user.ratings
+    # Behind the trained movies of a catalogue stand the added ones.
+    known = (movies < len(release.trained.movies)).nonzero()[0]
+    if len(known) < len(movies):
+        movies, ratings = movies[known], ratings[known]
+    return Asker(user.user_id, movies, ratings, user.profile.tokens()), known
 
 
 def _listable(release: ActiveRelease, query: RankingQuery) -> BoolArray:
@@ -114,7 +122,7 @@ def _listable(release: ActiveRelease, query: RankingQuery) -> BoolArray:
         # Behind the trained movies of a catalogue stand the added ones.
         return query.allowed[: len(trained.movies)]
     listable = _allowed(release, query.filter)
-    listable[[trained.index[i] for i in query.excluded if i in trained]] = False
+    listable[query.excluded[query.excluded < len(listable)]] = False
     return listable
 
 

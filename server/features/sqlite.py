@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import secrets
 import sqlite3
+import sys
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
@@ -26,11 +27,15 @@ from server.domain import (
     Version,
 )
 from server.errors import MovieExists
+from server.features.kept import Kept
 from server.features.recorded import added_movie, movie_content, with_recorded
 from server.features.sqlite_file import SqliteFile, opened_read_only
 from server.features.store import Receipt, StoreCounts, StoreError
 
 _USERS_PER_TRANSACTION = 1000
+
+USERS_KEPT = 2048
+"""Users that are not read anew; about 6 KB each with a hundred ratings."""
 
 _ID_SEPARATOR = "\n"
 """Ids have no control characters: a history's ids are one text."""
@@ -106,6 +111,7 @@ class SqliteStore:
         self._file = SqliteFile(path, _SCHEMA)
         # Nobody else writes to the file: what this process knows of it stays true.
         self._has_events = self._file.first_row("SELECT 1 FROM events LIMIT 1") is not None
+        self._kept: Kept[UserId, tuple[Version, StoredUser]] = Kept(USERS_KEPT)
 
     def __enter__(self) -> SqliteStore:
         return self
@@ -123,6 +129,17 @@ class SqliteStore:
         self._file.close()
 
     def read(self, version: Version, user_id: UserId) -> StoredUser | None:
+        """The same object as the last time, where nothing was written since."""
+        kept = self._kept.get(user_id)
+        if kept is not None and kept[0] == version:
+            return kept[1]
+        generation = self._kept.generation
+        stored = self._read(version, user_id)
+        if stored is not None:
+            self._kept.put(user_id, (version, stored), generation)
+        return stored
+
+    def _read(self, version: Version, user_id: UserId) -> StoredUser | None:
         row = self._file.first_row(_READ, version, user_id)
         stored = None if row is None else _decode(row)
         if not self._has_events:
@@ -130,15 +147,19 @@ class SqliteStore:
         return with_recorded(stored, [_event(e) for e in self._file.rows(_READ_EVENTS, user_id)])
 
     def record(self, events: Sequence[RatingEvent], request_id: str, receipt: Receipt) -> Receipt:
-        with self._file.transaction() as connection:
-            if earlier := _kept(connection, request_id, receipt):
-                return earlier
-            # Before the commit, after which every read must look.
-            self._has_events = True
-            connection.executemany(
-                _WRITE_EVENT,
-                ((e.user_id, e.movie_id, e.rating, e.rated_at) for e in events),
-            )
+        try:
+            with self._file.transaction() as connection:
+                if earlier := _kept(connection, request_id, receipt):
+                    return earlier
+                # Before the commit, after which every read must look.
+                self._has_events = True
+                connection.executemany(
+                    _WRITE_EVENT,
+                    ((e.user_id, e.movie_id, e.rating, e.rated_at) for e in events),
+                )
+        finally:
+            # Whatever became of the commit: who is read anew is right in any case.
+            self._kept.forget({event.user_id for event in events})
         return receipt
 
     def add_movies(
@@ -185,6 +206,7 @@ class SqliteStore:
         if self.is_loaded(version, fingerprint):
             return
         remaining = islice(users, self._begin(version, fingerprint), None)
+        self._kept.forget_all()
         while batch := list(islice(remaining, _USERS_PER_TRANSACTION)):
             with self._file.transaction() as connection:
                 connection.executemany(_WRITE, (_encode(version, *entry) for entry in batch))
@@ -194,6 +216,8 @@ class SqliteStore:
                 )
         with self._file.transaction() as connection:
             connection.execute("UPDATE loads SET completed = 1 WHERE version = ?", (version,))
+        # Whoever was read while the rows were written.
+        self._kept.forget_all()
 
     def keep_only(self, versions: Collection[Version]) -> None:
         with self._file.transaction() as connection:
@@ -201,6 +225,7 @@ class SqliteStore:
             for version in set(held) - set(versions):
                 connection.execute("DELETE FROM users WHERE version = ?", (version,))
                 connection.execute("DELETE FROM loads WHERE version = ?", (version,))
+        self._kept.forget_all()
 
     def counts(self, version: Version) -> StoreCounts:
         row = self._file.first_row(
@@ -278,7 +303,8 @@ def _decode(row: tuple[Any, ...]) -> StoredUser:
     age, gender, occupation, movie_ids, ratings, rated_at = row
     ids = movie_ids.split(_ID_SEPARATOR) if movie_ids else []
     history = History(
-        tuple(map(MovieId, ids)),
+        # Of each id one string, whoever's history it is in.
+        tuple(map(MovieId, map(sys.intern, ids))),
         tuple(np.frombuffer(ratings, "<f4").tolist()),
         tuple(np.frombuffer(rated_at, "<i8").tolist()),
     )

@@ -48,7 +48,8 @@ def engine(models_dir: Path, tmp_path: Path) -> Engine:
 
 def asker(user_id: str) -> Asker:
     ids, ratings = HISTORIES[user_id]
-    return Asker(UserId(user_id), [MovieId(i) for i in ids], ratings, [])
+    rows = np.array([int(movie_id[1:]) - 1 for movie_id in ids], np.int64)
+    return Asker(UserId(user_id), rows, np.array(ratings, np.float32), [])
 
 
 def recommend(stub: RecommenderServiceStub, user_id: str) -> pb.RecommendUserResponse:

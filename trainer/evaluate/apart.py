@@ -109,6 +109,7 @@ def _finished(job: Job, fitted: Fitted, measured: Measurement) -> Finished:
         metrics=whole.metrics if whole else {},
         train_s=round(fitted.train_s, 3),
         peak_mb=round(peak_mb(), 1),
+        train_cpu_s=round(fitted.train_cpu_s, 3),
         parameters=fitted.parameters,
         settings=plain_json(fitted.settings),
         topn_of=fitted.topn.topn_of if fitted.topn else None,

@@ -29,6 +29,7 @@ class Fitted:
     topn: TopNScorer | None
     scored: Scored
     train_s: float
+    train_cpu_s: float
     parameters: int | None
     settings: Mapping[str, Any]
     curves: Mapping[str, list[float]] = field(default_factory=dict)
@@ -69,13 +70,14 @@ def _fit_peer(contestant: Contestant, prepared: Prepared) -> Fitted:
         movies=prepared.dataset.movies,
         rating_range=question.rating_range,
     )
-    started = time.perf_counter()
+    started, cpu_started = time.perf_counter(), time.process_time()
     found = fit_peer(peer, training, prepared.name, contestant.seed)
     return Fitted(
         rating=found.rating,
         topn=found.topn,
         scored="peer",
         train_s=time.perf_counter() - started,
+        train_cpu_s=time.process_time() - cpu_started,
         parameters=found.parameters,
         settings=dict(peer.settings_for(prepared.name)),
         notes=found.notes,
@@ -89,18 +91,20 @@ def _fit_named(contestant: Contestant, prepared: Prepared, scratch: Path) -> Fit
 
     chosen, split = model(contestant.model), prepared.split
     config = chosen.config(seed=contestant.seed)
-    started = time.perf_counter()
+    started, cpu_started = time.perf_counter(), time.process_time()
     known = training_data(prepared.dataset, split.train)
     first = chosen.fit(known, config, known.index.interactions(split.validation))
     data = training_data(prepared.dataset, split.final_train)
     fitted = chosen.fit(data, first.config)
     train_s = time.perf_counter() - started
+    train_cpu_s = time.process_time() - cpu_started
     rating, topn, scored = _scorers(fitted, data, scratch)
     return Fitted(
         rating=rating,
         topn=topn,
         scored=scored,
         train_s=train_s,
+        train_cpu_s=train_cpu_s,
         parameters=None if fitted.towers is None else count_numbers(fitted.towers),
         settings=asdict(first.config) if is_dataclass(first.config) else {},
         curves=first.curves,

@@ -27,9 +27,10 @@ def fit_release(seed: int, prepared: Prepared, scratch: Path) -> Fitted:
       DataError: there is too little to learn from.
       VerificationError: the release does not reproduce in a clean process.
     """
-    started = time.perf_counter()
+    started, cpu_started = time.perf_counter(), time.process_time()
     trained = train(prepared.dataset, prepared.exported, Settings(seed=seed), print)
     train_s = time.perf_counter() - started
+    train_cpu_s = time.process_time() - cpu_started
     models = ModelsDir(scratch)
     release_id, manifest = stage(models, prepared.dataset, prepared.exported, trained, print)
     stage_s = time.perf_counter() - started - train_s
@@ -42,6 +43,7 @@ def fit_release(seed: int, prepared: Prepared, scratch: Path) -> Fitted:
         topn=scorer,
         scored="saved_model",
         train_s=train_s,
+        train_cpu_s=train_cpu_s,
         parameters=count_numbers(parts.retrieval) + count_numbers(parts.rating),
         settings={"models": manifest.models, **described(trained)},
         curves={

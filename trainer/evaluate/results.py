@@ -94,6 +94,8 @@ class Row:
     """Final fit, with the choices on validation before it."""
     peak_mb: float
     """Largest resident memory of the fitting process, data and libraries included, in MiB."""
+    train_cpu_s: float | None = None
+    """Processor time of all threads in `train_s`, which other work on the machine moves less."""
     parameters: int | None = None
     """Numbers that were fitted and are needed to answer; None = not counted."""
     settings: Mapping[str, Any] = field(default_factory=dict)
@@ -249,8 +251,8 @@ def row_from_document(document: Mapping[str, Any]) -> Row:
 
 
 _PLAIN: Final = (
-    *("model", "kind", "seed", "scored", "train_s", "peak_mb", "parameters", "settings"),
-    "topn_of",
+    *("model", "kind", "seed", "scored", "train_s", "peak_mb", "train_cpu_s"),
+    *("parameters", "settings", "topn_of"),
 )
 _NESTED: Final = (
     *("metrics", "ladder", "intervals", "against", "user_slices", "movie_slices", "by_activity"),

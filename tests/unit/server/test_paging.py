@@ -13,9 +13,9 @@ from protos.recommender.v1 import recommender_pb2 as pb
 from protos.recommender.v1.recommender_pb2_grpc import RecommenderServiceStub
 from server.app import gateway
 from server.domain import (
-    BecauseOfMovie,
     DegradedReason,
     MovieId,
+    Source,
     UserState,
     Version,
 )
@@ -69,8 +69,10 @@ def test_a_token_carries_a_ranking_whole() -> None:
     assert token.isascii()
     assert token.isprintable()
     assert_same(opened, RANKING)
-    cited = BecauseOfMovie(MovieId("é"), float(np.float32(0.1)))
-    assert opened.because_of() == [(cited,), (), ()]
+    shown = list(opened.first(2))
+    assert shown[0] == ("m1", 4.25, np.float32(1 / 3), Source.RETRIEVAL, [("é", np.float32(0.1))])
+    assert shown[1] == ("m2", 1.0, np.float32(-2e-9), Source.POPULAR, [])
+    assert len(shown) == 2
     assert opened.taste == RANKING.taste
 
 

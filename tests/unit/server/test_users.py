@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from server.domain import History, MovieId, Profile, StoredUser, UserId, UserState, Version
 from server.features.snapshot import read_catalogue
@@ -20,6 +22,10 @@ def history(*rows: tuple[str, float]) -> History:
         tuple(rating for _, rating in rows),
         (0,) * len(rows),
     )
+
+
+def ids_of(release: ActiveRelease, movies: NDArray[np.int64]) -> list[MovieId]:
+    return [release.catalogue.movie_ids[movie] for movie in movies]
 
 
 @dataclass
@@ -59,8 +65,9 @@ def test_only_the_newest_ratings_reach_the_models(release: ActiveRelease) -> Non
         release, store, UserId("u"), history(("m4", 4), ("m1", 5), ("zz", 1)), Profile()
     )
 
-    assert user.model.history.movie_ids == ("m3", "m4", "m1")
-    assert user.seen == ("m2", "m3", "m4", "m1")
+    assert ids_of(release, user.model.movies) == ["m3", "m4", "m1"]
+    assert user.model.ratings.tolist() == [3, 4, 5]
+    assert ids_of(release, user.seen) == ["m2", "m3", "m4", "m1"]
     assert user.state is UserState.HOT
     assert store.reads == [(4, "u")]
 
@@ -101,7 +108,7 @@ def test_history_of_unknown_movies_alone_is_cold(release: ActiveRelease) -> None
     user = request_user(release, FakeStore({}), UserId("u"), history(("zz", 5)), Profile())
 
     assert user.state is UserState.COLD
-    assert user.seen == ()
+    assert len(user.seen) == 0
 
 
 def test_unknown_movies_are_named_once_in_order(release: ActiveRelease) -> None:

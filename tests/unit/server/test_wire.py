@@ -24,10 +24,10 @@ BARE = Movie(MovieId("é"), "", 0, (), 0, 0.0)
 LONG = Movie(MovieId("x" * 256), "Ω" * 9000, -1, ("Film-Noir",), 2**40, 1e-9)
 
 OF_REASON: dict[Reason, pb.Reason] = {
-    BecauseOfMovie(BARE.movie_id, 0.25): pb.Reason(
+    BecauseOfMovie(BARE, 0.25): pb.Reason(
         because_of_movie=pb.Reason.BecauseOfMovie(movie=movie_message(BARE), weight=0.25)
     ),
-    BecauseOfMovie(LONG.movie_id, 1e300): pb.Reason(
+    BecauseOfMovie(LONG, 1e300): pb.Reason(
         because_of_movie=pb.Reason.BecauseOfMovie(movie=movie_message(LONG), weight=1e300)
     ),
     SharedGenre("Drama"): pb.Reason(shared_genre="Drama"),
@@ -38,8 +38,7 @@ OF_REASON: dict[Reason, pb.Reason] = {
 
 def read(movies: list[Recommendation], sources: list[int]) -> list[Row]:
     response = pb.RecommendUserResponse()
-    cited = {movie.movie_id: movie for movie in (PLAIN, BARE, LONG)}
-    response.MergeFromString(recommendations(movies, cited, sources))
+    response.MergeFromString(recommendations(movies, sources))
     return list(response.recommendations)
 
 

@@ -1,0 +1,67 @@
+"""A bounded memory of what was looked up last."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Hashable, Iterable
+from typing import Generic, TypeVar
+
+_Key = TypeVar("_Key", bound=Hashable)
+_Value = TypeVar("_Value")
+
+
+class Kept(Generic[_Key, _Value]):
+    """The values of the `size` keys used last; the one that was not used for longest goes first.
+
+    Safe to share by threads.
+    """
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._lock = threading.Lock()
+        self._values: OrderedDict[_Key, _Value] = OrderedDict()
+        self._generation = 0
+
+    @property
+    def generation(self) -> int:
+        """Grows whenever something is forgotten because it changed."""
+        return self._generation
+
+    def get(self, key: _Key) -> _Value | None:
+        """The value of a key; None where it is not kept."""
+        with self._lock:
+            value = self._values.get(key)
+            if value is not None:
+                self._values.move_to_end(key)
+            return value
+
+    def put(self, key: _Key, value: _Value, generation: int) -> None:
+        """Keeps a value, in the place of an earlier one.
+
+        Args:
+          key: of the value.
+          value: as it was looked up.
+          generation: from before the look-up; what changed since may be what was looked up, so the
+            value is not kept then.
+        """
+        with self._lock:
+            if generation != self._generation:
+                return
+            self._values[key] = value
+            self._values.move_to_end(key)
+            if len(self._values) > self._size:
+                self._values.popitem(last=False)
+
+    def forget(self, keys: Iterable[_Key]) -> None:
+        """Forgets what changed."""
+        with self._lock:
+            self._generation += 1
+            for key in keys:
+                self._values.pop(key, None)
+
+    def forget_all(self) -> None:
+        """Forgets everything."""
+        with self._lock:
+            self._generation += 1
+            self._values.clear()
