@@ -22,7 +22,7 @@ _log = logging.getLogger(__name__)
 
 def batch_recommend(
     request: pb.BatchRecommendRequest,
-    answer: Callable[[pb.RecommendUserRequest], pb.RecommendUserResponse],
+    answer: Callable[[pb.RecommendUserRequest], bytes],
     pool: Executor,
     request_id: str,
 ) -> pb.BatchRecommendResponse:
@@ -30,7 +30,7 @@ def batch_recommend(
 
     Args:
       request: the batch.
-      answer: answers one request, all of them from one release.
+      answer: the RecommendUserResponse of one request, as it is written; all from one release.
       pool: where the requests are answered side by side.
       request_id: of the batch, for the statuses and the log.
 
@@ -56,7 +56,7 @@ def _check(requests: Sequence[pb.RecommendUserRequest]) -> None:
 
 def _result(
     request: pb.RecommendUserRequest,
-    answer: Callable[[pb.RecommendUserRequest], pb.RecommendUserResponse],
+    answer: Callable[[pb.RecommendUserRequest], bytes],
     request_id: str,
 ) -> pb.BatchRecommendResponse.Result:
     # The pool's thread does not know whose call this is.
@@ -65,7 +65,8 @@ def _result(
         if request.page_token:
             fault = FieldViolation("page_token", "is set, allowed is none in a batch")
             raise InvalidRequest([fault])  # noqa: TRY301 - one way out for every fault
-        return pb.BatchRecommendResponse.Result(response=answer(request))
+        response = pb.RecommendUserResponse.FromString(answer(request))
+        return pb.BatchRecommendResponse.Result(response=response)
     except Exception as error:  # noqa: BLE001 - everything becomes this request's status
         error = visible(error)
         status: status_pb2.Status = status_of(error, request_id)

@@ -34,6 +34,9 @@ class Source(Enum):
     MEAN = "MEAN"
     ENGINE = "ENGINE"
 
+    # Each member is one object: Enum's own hash is a call of Python for every movie of a page.
+    __hash__ = object.__hash__
+
 
 class DegradedReason(Enum):
     """Why an answer is second best; a bounded set, safe as a label."""

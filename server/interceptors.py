@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeAlias
 
 import grpc
@@ -26,7 +26,7 @@ from server.errors import (
 )
 from server.health import SERVICE_NAME
 from server.logs import REQUEST_ID, fields
-from server.responses import describe
+from server.responses import WrittenResponse, describe
 
 if TYPE_CHECKING:
     from server.metrics import Metrics
@@ -73,13 +73,15 @@ class CallInterceptor(grpc.ServerInterceptor):
             # Without a deserializer the bytes come as they are: what is no request gets a status.
             self._handlers[method] = grpc.unary_unary_rpc_method_handler(
                 self._surrounded(handler.unary_unary, handler.request_deserializer, method),
-                response_serializer=handler.response_serializer,
+                response_serializer=_serializer(handler.response_serializer),
             )
         return self._handlers[method]
 
-    def _count(self, method: str, code: str, seconds: float, response: Any = None) -> None:
+    def _count(
+        self, method: str, code: str, seconds: float, described: Mapping[str, Any] | None = None
+    ) -> None:
         if self._metrics is not None:
-            self._metrics.observe(method, code, seconds, response)
+            self._metrics.observe(method, code, seconds, described)
 
     def _surrounded(
         self, behavior: _Behavior, parse: Callable[[bytes], Any] | None, method: str
@@ -99,11 +101,19 @@ class CallInterceptor(grpc.ServerInterceptor):
                 _log_refusal(error, method, request_id, started, code)
                 context.abort_with_status(_WithRequestId(status, request_id))
             else:
-                self._count(method, "OK", time.perf_counter() - started, response)
-                _log_call(logging.INFO, method, request_id, started, "OK", **describe(response))
+                described = describe(response)
+                self._count(method, "OK", time.perf_counter() - started, described)
+                _log_call(logging.INFO, method, request_id, started, "OK", **described)
                 return response
 
         return handle
+
+
+def _serializer(serialize: Callable[[Any], bytes] | None) -> Callable[[Any], bytes]:
+    """What makes bytes of a response, also of one that is written already."""
+    if serialize is None:
+        raise TypeError("a method of RecommenderService has no response_serializer")
+    return lambda r: r.message if isinstance(r, WrittenResponse) else serialize(r)
 
 
 def _refuse_admission(_message: Any, _context: grpc.ServicerContext) -> NoReturn:
@@ -158,6 +168,8 @@ def _log_call(
     exc_info: Exception | None = None,
     **described: Any,
 ) -> None:
+    if not _log.isEnabledFor(level):
+        return
     ms = round((time.perf_counter() - started) * 1000, 3)
     _log.log(
         level,

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
 
-from protos.recommender.v1 import recommender_pb2 as pb
 from server.releases import Releases
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -42,17 +41,19 @@ class Metrics:
             registry=self.registry,
         )
 
-    def observe(self, method: str, code: str, seconds: float, response: Any = None) -> None:
-        """Counts one call; `response` is None for one that ended with an error."""
+    def observe(
+        self, method: str, code: str, seconds: float, described: Mapping[str, Any] | None = None
+    ) -> None:
+        """Counts one call; `described` tells of its answer, None where it ended with an error."""
         self._calls.labels(method, code).inc()
         self._seconds.labels(method).observe(seconds)
-        if response is None or "answer" not in response.DESCRIPTOR.fields_by_name:
+        if described is None:
             return
-        for reason in response.answer.degraded_reasons:
+        for reason in described.get("degraded_reasons", ()):
             self._degraded.labels(method, reason).inc()
-        if isinstance(response, pb.RecommendUserResponse):
-            for entry in response.recommendations:
-                self._movies.labels(pb.Source.Name(entry.source)).inc()
+        if method == "RecommendUser":
+            for source, n_movies in described["sources"].items():
+                self._movies.labels(source).inc(n_movies)
 
     def watch(
         self, releases: Releases, n_calls: Callable[[], int], holds_back: Callable[[], bool]

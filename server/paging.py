@@ -25,6 +25,7 @@ _TAG_BYTES: Final = 16
 _HASH_BYTES: Final = 16
 _SIZES: Final = struct.Struct("<II")
 """Bytes of the head, and of the ids."""
+_JSON: Final = json.JSONEncoder(separators=(",", ":"))
 _ID_SEPARATOR: Final = "\n"
 """Ids have no control characters."""
 _COLUMNS: Final = (
@@ -39,10 +40,12 @@ _COLUMNS: Final = (
 
 def hash_of(request: pb.RecommendUserRequest) -> bytes:
     """Names the query of a request: all of it but the page wanted."""
-    query = pb.RecommendUserRequest()
-    query.CopyFrom(request)
-    query.ClearField("page_token")
-    query.ClearField("page_size")
+    query = request
+    if request.page_token or request.page_size:
+        query = pb.RecommendUserRequest()
+        query.CopyFrom(request)
+        query.ClearField("page_token")
+        query.ClearField("page_size")
     return hashlib.sha256(query.SerializeToString(deterministic=True)).digest()[:_HASH_BYTES]
 
 
@@ -90,7 +93,7 @@ def _packed(rest: RankedList) -> bytes:
     """All columns as they lie in memory: text would take ten times as long to write."""
     ids = _ID_SEPARATOR.join((*rest.movie_ids, *rest.cited_ids)).encode()
     taste = rest.taste
-    head = json.dumps(
+    head = _JSON.encode(
         [
             len(rest.movie_ids),
             len(rest.cited_ids),
@@ -99,12 +102,11 @@ def _packed(rest: RankedList) -> bytes:
             rest.release_version,
             [reason.value for reason in rest.degraded_reasons],
             [taste.favorites, taste.n_seen, taste.is_newcomer],
-        ],
-        separators=(",", ":"),
+        ]
     ).encode()
-    columns = (getattr(rest, name).astype(dtype, copy=False) for name, dtype, _ in _COLUMNS)
+    columns = [getattr(rest, name).astype(dtype, copy=False) for name, dtype, _ in _COLUMNS]
     sizes = _SIZES.pack(len(head), len(ids))
-    return b"".join([sizes, head, ids, *(column.tobytes() for column in columns)])
+    return b"".join([sizes, head, ids, *[column.tobytes() for column in columns]])
 
 
 def _unpacked(content: bytes) -> RankedList:

@@ -89,8 +89,8 @@ class Ranking:
         return self.take(np.argsort(-self.scores, kind="stable"))
 
 
-Pulls: TypeAlias = "list[tuple[MovieId, float]]"
-"""Movies of the history that pull a movie up, strongest first, and what it would lose without."""
+Pulls: TypeAlias = "list[tuple[int, float]]"
+"""Positions in `cited_ids` of what pulls a movie up, strongest first, and its drops."""
 
 _COLUMNS: Final = tuple(column.name for column in fields(Ranking))
 
@@ -134,20 +134,19 @@ class RankedList:
             drops=self.drops[n_movies:],
         )
 
-    def first(self, n_movies: int) -> Iterator[tuple[MovieId, float, float, Source, Pulls]]:
-        """Id, rating, score, source and what pulls it up, of each of the first movies."""
+    def first(self, n_movies: int) -> Iterator[tuple[float, float, Source, Pulls]]:
+        """Rating, score, source and what pulls it up, of each of the first movies."""
         shown = slice(n_movies)
-        ids = self.cited_ids
-        pulls = [
-            [(ids[place], drop) for place, drop in zip(*row, strict=True) if place != NOBODY]
-            for row in zip(self.cited[shown].tolist(), self.drops[shown].tolist(), strict=True)
-        ]
         return zip(
-            self.movie_ids[shown],
             self.predicted_ratings[shown].tolist(),
             self.scores[shown].tolist(),
             [SOURCES[code] for code in self.sources[shown].tolist()],
-            pulls,
+            [
+                [pull for pull in zip(places, drops, strict=True) if pull[0] != NOBODY]
+                for places, drops in zip(
+                    self.cited[shown].tolist(), self.drops[shown].tolist(), strict=True
+                )
+            ],
             strict=True,
         )
 

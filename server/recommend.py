@@ -100,11 +100,12 @@ def cut_page(
       query_hash: of the request, which the token is bound to.
       unknown: the request's movie ids that the catalogue does not have.
     """
-    movie_of, taste = release.catalogue.movie_or_bare, ranked.taste
+    catalogue, taste = release.catalogue, ranked.taste
+    history = catalogue.movies_of(ranked.cited_ids)
+    shown = catalogue.movies_of(ranked.movie_ids[:page_size])
     movies = []
-    for movie_id, rating, score, source, pulls in ranked.first(page_size):
-        movie = movie_of(movie_id)
-        cited = [BecauseOfMovie(movie_of(cited_id), drop) for cited_id, drop in pulls]
+    for movie, (rating, score, source, pulls) in zip(shown, ranked.first(page_size), strict=True):
+        cited = [BecauseOfMovie(history[place], drop) for place, drop in pulls]
         reasons = reasons_for(movie, source, cited, taste)
         movies.append(Recommendation(movie, rating, score, source, reasons))
     more = len(ranked) > page_size

@@ -50,6 +50,8 @@ _ORDERS = {
     pb.RecommendUserRequest.ORDER_BY_PREDICTED_RATING: Order.PREDICTED_RATING,
 }
 
+_ANY_MOVIE, _NO_HISTORY, _NO_PROFILE = MovieFilter(), History(), Profile()
+
 
 def recommend_query(request: pb.RecommendUserRequest, manifest: Manifest) -> RecommendQuery:
     """The query of a RecommendUserRequest that asks for a first page.
@@ -60,18 +62,25 @@ def recommend_query(request: pb.RecommendUserRequest, manifest: Manifest) -> Rec
     checks = FieldChecks()
     checks.user_id("user_id", request.user_id)
     n_movies = page_size(request.page_size, checks)
-    checks.movie_ids("exclude_movie_ids", request.exclude_movie_ids, 0, MAX_EXCLUDED)
-    wish = movie_filter(request.filter, manifest, checks)
-    history = _history(request.history, manifest, checks)
-    profile = _profile(request.profile, manifest, checks)
+    excluded = request.exclude_movie_ids
+    if excluded:
+        checks.movie_ids("exclude_movie_ids", excluded, 0, MAX_EXCLUDED)
+    wish, history, profile = _ANY_MOVIE, _NO_HISTORY, _NO_PROFILE
+    # Most requests say nothing of these.
+    if request.HasField("filter"):
+        wish = movie_filter(request.filter, manifest, checks)
+    if request.history:
+        history = _history(request.history, manifest, checks)
+    if request.HasField("profile"):
+        profile = _profile(request.profile, manifest, checks)
     checks.between("diversity", request.diversity, 0, 1)
-    checks.enum("order_by", request.order_by, pb.RecommendUserRequest.OrderBy.values())
+    checks.enum("order_by", request.order_by, _ORDERS)
     checks.done()
     return RecommendQuery(
         user_id=UserId(request.user_id),
         page_size=n_movies,
         exclude_seen=request.exclude_seen if request.HasField("exclude_seen") else True,
-        exclude_movie_ids=tuple(map(MovieId, request.exclude_movie_ids)),
+        exclude_movie_ids=tuple(map(MovieId, excluded)),
         diversity=request.diversity,
         order=_ORDERS[request.order_by],
         filter=wish,

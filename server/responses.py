@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
-from typing import Any, Final
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final, NamedTuple
 
 from protos.recommender.v1 import recommender_pb2 as pb
 from server.domain import (
@@ -23,7 +23,7 @@ from server.domain import (
     Version,
 )
 from server.status import ServingStatus
-from server.wire import movie_message, recommendations
+from server.wire import movie_message, recommend_user_response
 
 _SOURCES: Final[Mapping[Source, pb.Source]] = {
     Source.RETRIEVAL: pb.SOURCE_RETRIEVAL,
@@ -39,17 +39,26 @@ _USER_STATES: Final[Mapping[UserState, pb.UserState]] = {
 }
 
 
-def recommend_response(answer: Recommendations) -> pb.RecommendUserResponse:
-    """The page of a RecommendUser."""
-    response = pb.RecommendUserResponse(
-        user_state=_USER_STATES[answer.user_state],
-        recommendation_id=answer.recommendation_id,
-        next_page_token=answer.next_page_token,
-        answer=_answer(answer.answer),
-    )
+class WrittenResponse(NamedTuple):
+    """A response as it goes out, and what the log says of it."""
+
+    message: bytes
+    described: Mapping[str, Any]
+
+
+def recommend_response(answer: Recommendations) -> WrittenResponse:
+    """The page of a RecommendUser, a RecommendUserResponse."""
+    how, state = answer.answer, _USER_STATES[answer.user_state]
     sources = [_SOURCES[entry.source] for entry in answer.movies]
-    response.MergeFromString(recommendations(answer.movies, sources))
-    return response
+    return WrittenResponse(
+        recommend_user_response(answer, state, sources, _answer(how)),
+        {
+            **_described(how.release_version, [reason.value for reason in how.degraded_reasons]),
+            "user_state": pb.UserState.Name(state),
+            "n_results": len(sources),
+            "sources": _counted(sources),
+        },
+    )
 
 
 def rating_response(answer: PredictedRatings) -> pb.PredictRatingResponse:
@@ -154,9 +163,11 @@ def status_response(status: ServingStatus) -> pb.GetServingStatusResponse:
     )
 
 
-def describe(response: Any) -> dict[str, Any]:
-    """What the log says of a response: counts and flags, nothing of a user."""
+def describe(response: Any) -> Mapping[str, Any]:
+    """What log and metrics say of a response: counts and flags, nothing of a user."""
     match response:
+        case WrittenResponse(_, described):
+            return described
         case pb.BatchRecommendResponse():
             kinds = Counter(result.WhichOneof("result") for result in response.results)
             return {"n_results": len(response.results), "n_errors": kinds["error"]}
@@ -164,16 +175,10 @@ def describe(response: Any) -> dict[str, Any]:
             return {"n_recorded": response.recorded, "n_unknown": len(response.unknown_movie_ids)}
         case pb.AddMoviesResponse():
             return {"n_added": response.added}
-    described: dict[str, Any] = {
-        "release": response.answer.release_version,
-        "degraded": response.answer.degraded,
-        "degraded_reasons": list(response.answer.degraded_reasons),
-    }
+    how = response.answer
+    described = _described(how.release_version, list(how.degraded_reasons))
     entries: Any = ()
     match response:
-        case pb.RecommendUserResponse():
-            entries = response.recommendations
-            described["user_state"] = pb.UserState.Name(response.user_state)
         case pb.PredictRatingResponse():
             entries = response.ratings
         case pb.SimilarMoviesResponse():
@@ -181,11 +186,21 @@ def describe(response: Any) -> dict[str, Any]:
         case pb.PopularMoviesResponse() | pb.SearchMoviesResponse():
             entries = response.movies
     described["n_results"] = len(entries)
-    sources: Counter[int] = Counter()
-    if isinstance(response, pb.RecommendUserResponse | pb.PredictRatingResponse):
-        sources.update(entry.source for entry in entries)
-    described["sources"] = {pb.Source.Name(source): n for source, n in sources.items()}
+    rated = isinstance(response, pb.PredictRatingResponse)
+    described["sources"] = _counted(entry.source for entry in entries) if rated else {}
     return described
+
+
+def _described(release_version: int, degraded_reasons: Sequence[str]) -> dict[str, Any]:
+    return {
+        "release": release_version,
+        "degraded": bool(degraded_reasons),
+        "degraded_reasons": degraded_reasons,
+    }
+
+
+def _counted(sources: Iterable[int]) -> dict[str, int]:
+    return {pb.Source.Name(source): n for source, n in Counter(sources).items()}
 
 
 def _profile(profile: Profile) -> pb.Profile:

@@ -58,7 +58,7 @@ class RecommenderServicer(recommender_pb2_grpc.RecommenderServiceServicer):
 
     def RecommendUser(
         self, request: pb.RecommendUserRequest, context: grpc.ServicerContext
-    ) -> pb.RecommendUserResponse:
+    ) -> responses.WrittenResponse:
         return self._recommend(self._parts.releases, request, self._budget(context))
 
     def BatchRecommend(
@@ -67,7 +67,7 @@ class RecommenderServicer(recommender_pb2_grpc.RecommenderServiceServicer):
         releases, budget = self._parts.releases.frozen(), self._budget(context)
         return batch_recommend(
             request,
-            lambda one: self._recommend(releases, one, budget),
+            lambda one: self._recommend(releases, one, budget).message,
             self._parts.batch_pool,
             REQUEST_ID.get(),
         )
@@ -149,7 +149,7 @@ class RecommenderServicer(recommender_pb2_grpc.RecommenderServiceServicer):
 
     def _recommend(
         self, releases: Releases, request: pb.RecommendUserRequest, budget: Budget
-    ) -> pb.RecommendUserResponse:
+    ) -> responses.WrittenResponse:
         release = releases.for_user(UserId(request.user_id))
         query_hash = hash_of(request)
         if request.page_token:

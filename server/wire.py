@@ -1,4 +1,4 @@
-"""Recommendations as protobuf writes them, around movies that were written once.
+"""A RecommendUserResponse as protobuf writes it, around movies that were written once.
 
 A page of ten shows up to forty movies, cited ones included; to make, copy and write each as message
 would cost as much as to rank the catalogue. https://protobuf.dev/programming-guides/encoding
@@ -18,13 +18,15 @@ from server.domain import (
     Popular,
     Reason,
     Recommendation,
+    Recommendations,
     SharedGenre,
 )
 
 MOVIES_KEPT: Final = 8192
-"""Movies that are not written anew; about 200 bytes each."""
+"""Movies that are not written anew, listed ones and cited ones; about 200 bytes each."""
 
-_Row = pb.RecommendUserResponse.Recommendation
+_Response = pb.RecommendUserResponse
+_Row = _Response.Recommendation
 _Cited = pb.Reason.BecauseOfMovie
 
 _BYTES, _DOUBLE, _VARINT = 2, 1, 0
@@ -38,7 +40,11 @@ def _tag(number: int, wire_type: int) -> bytes:
     return bytes((number << 3 | wire_type,))
 
 
-_ROW: Final = _tag(pb.RecommendUserResponse.RECOMMENDATIONS_FIELD_NUMBER, _BYTES)
+_ROW: Final = _tag(_Response.RECOMMENDATIONS_FIELD_NUMBER, _BYTES)
+_USER_STATE: Final = _tag(_Response.USER_STATE_FIELD_NUMBER, _VARINT)
+_RECOMMENDATION_ID: Final = _tag(_Response.RECOMMENDATION_ID_FIELD_NUMBER, _BYTES)
+_PAGE_TOKEN: Final = _tag(_Response.NEXT_PAGE_TOKEN_FIELD_NUMBER, _BYTES)
+_ANSWER: Final = _tag(_Response.ANSWER_FIELD_NUMBER, _BYTES)
 _MOVIE: Final = _tag(_Row.MOVIE_FIELD_NUMBER, _BYTES)
 _SOURCE: Final = _tag(_Row.SOURCE_FIELD_NUMBER, _VARINT)
 _REASON: Final = _tag(_Row.REASONS_FIELD_NUMBER, _BYTES)
@@ -49,41 +55,71 @@ _RATING_AND_SCORE: Final = struct.Struct("<cdcd")
 _RATING: Final = _tag(_Row.PREDICTED_RATING_FIELD_NUMBER, _DOUBLE)
 _SCORE: Final = _tag(_Row.SCORE_FIELD_NUMBER, _DOUBLE)
 _WEIGHT: Final = _tag(_Cited.WEIGHT_FIELD_NUMBER, _DOUBLE)
-_DOUBLE_FIELD: Final = struct.Struct("<cd")
+_WEIGHT_FIELD: Final = struct.Struct("<cd")
 
 
-def recommendations(movies: Sequence[Recommendation], sources: Sequence[int]) -> bytes:
-    """The field `recommendations` of a RecommendUserResponse, for MergeFromString.
+def recommend_user_response(
+    answer: Recommendations, user_state: int, sources: Sequence[int], how: pb.Answer
+) -> bytes:
+    """The message, with its fields in the order of their numbers.
 
     Args:
-      movies: of the page.
-      sources: pb.Source of each of `movies`.
+      answer: what it says.
+      user_state: pb.UserState of the answer.
+      sources: pb.Source of each of its movies.
+      how: the field `answer`.
     """
     return b"".join(
-        [_field(_ROW, _row(entry, source)) for entry, source in zip(movies, sources, strict=True)]
+        [
+            _recommendations(answer.movies, sources),
+            _USER_STATE,
+            _varint(user_state),
+            _field(_RECOMMENDATION_ID, answer.recommendation_id.encode()),
+            # An empty string is not written.
+            *([_field(_PAGE_TOKEN, token.encode())] if (token := answer.next_page_token) else []),
+            _field(_ANSWER, how.SerializeToString()),
+        ]
     )
 
 
-def _row(entry: Recommendation, source: int) -> bytes:
+def _recommendations(movies: Sequence[Recommendation], sources: Sequence[int]) -> bytes:
     return b"".join(
-        (
-            _movie(entry.movie),
-            _RATING_AND_SCORE.pack(_RATING, entry.predicted_rating, _SCORE, entry.score),
-            _SOURCE,
-            _varint(source),
-            *[_field(_REASON, _reason(reason)) for reason in entry.reasons],
-        )
+        [
+            _field(
+                _ROW,
+                b"".join(
+                    [
+                        _movie(entry.movie),
+                        _RATING_AND_SCORE.pack(
+                            _RATING, entry.predicted_rating, _SCORE, entry.score
+                        ),
+                        _SOURCE,
+                        _varint(source),
+                        *map(_reason, entry.reasons),
+                    ]
+                ),
+            )
+            for entry, source in zip(movies, sources, strict=True)
+        ]
     )
 
 
 def _reason(reason: Reason) -> bytes:
     match reason:
         case BecauseOfMovie(movie, weight):
-            return _field(_BECAUSE, _movie(movie) + _DOUBLE_FIELD.pack(_WEIGHT, weight))
+            return _cited(movie) + _WEIGHT_FIELD.pack(_WEIGHT, weight)
         case SharedGenre(genre):
-            return _field(_SHARED_GENRE, genre.encode())
+            return _field(_REASON, _field(_SHARED_GENRE, genre.encode()))
         case Popular():
-            return _POPULAR
+            return _field(_REASON, _POPULAR)
+
+
+@lru_cache(MOVIES_KEPT)
+def _cited(movie: Movie) -> bytes:
+    """A reason that cites a movie, all but the weight, which stands at its end."""
+    content = _movie(movie)
+    because = _BECAUSE + _varint(len(content) + _WEIGHT_FIELD.size) + content
+    return _REASON + _varint(len(because) + _WEIGHT_FIELD.size) + because
 
 
 @lru_cache(MOVIES_KEPT)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -57,11 +57,13 @@ class Catalogue:
         """The movie with this id, which the catalogue has."""
         return self.movies[self.index[movie_id]]
 
-    def movie_or_bare(self, movie_id: MovieId) -> Movie:
-        """The movie with this id, with nothing but the id where the catalogue lacks it."""
-        if movie_id in self.index:
-            return self.movie(movie_id)
-        return Movie(movie_id, title="", year=0, genres=(), rating_count=0, mean_rating=0.0)
+    def movies_of(self, movie_ids: Sequence[MovieId]) -> list[Movie]:
+        """The movies with these ids, with nothing but the id where the catalogue lacks one."""
+        movies, rows = self.movies, map(self.index.get, movie_ids)
+        return [
+            _bare(movie_id) if row is None else movies[row]
+            for movie_id, row in zip(movie_ids, rows, strict=True)
+        ]
 
     def shrunk_mean(self, movie_id: MovieId) -> float:
         """The movie's mean rating, shrunk towards that of all."""
@@ -82,3 +84,7 @@ class Catalogue:
         bucket = bisect_right(self.age_bounds, profile.age) - 1 if profile.age else -1
         choices = ((profile.gender, bucket), (profile.gender, -1), ("", bucket), ANYBODY)
         return next(self.segments[c] for c in choices if c in self.segments)
+
+
+def _bare(movie_id: MovieId) -> Movie:
+    return Movie(movie_id, title="", year=0, genres=(), rating_count=0, mean_rating=0.0)

@@ -70,8 +70,8 @@ def test_a_token_carries_a_ranking_whole() -> None:
     assert token.isprintable()
     assert_same(opened, RANKING)
     shown = list(opened.first(2))
-    assert shown[0] == ("m1", 4.25, np.float32(1 / 3), Source.RETRIEVAL, [("é", np.float32(0.1))])
-    assert shown[1] == ("m2", 1.0, np.float32(-2e-9), Source.POPULAR, [])
+    assert shown[0] == (4.25, np.float32(1 / 3), Source.RETRIEVAL, [(0, np.float32(0.1))])
+    assert shown[1] == (1.0, np.float32(-2e-9), Source.POPULAR, [])
     assert len(shown) == 2
     assert opened.taste == RANKING.taste
 

@@ -6,16 +6,20 @@ import pytest
 
 from protos.recommender.v1 import recommender_pb2 as pb
 from server.domain import (
+    Answer,
     BecauseOfMovie,
     Movie,
     MovieId,
     Popular,
     Reason,
     Recommendation,
+    Recommendations,
     SharedGenre,
     Source,
+    UserState,
+    Version,
 )
-from server.wire import movie_message, recommendations
+from server.wire import movie_message, recommend_user_response
 
 Row = pb.RecommendUserResponse.Recommendation
 
@@ -37,9 +41,9 @@ OF_REASON: dict[Reason, pb.Reason] = {
 
 
 def read(movies: list[Recommendation], sources: list[int]) -> list[Row]:
-    response = pb.RecommendUserResponse()
-    response.MergeFromString(recommendations(movies, sources))
-    return list(response.recommendations)
+    answer = Recommendations(tuple(movies), UserState.HOT, "id", "", Answer(Version(1)))
+    written = recommend_user_response(answer, pb.USER_STATE_HOT, sources, pb.Answer())
+    return list(pb.RecommendUserResponse.FromString(written).recommendations)
 
 
 @pytest.mark.parametrize("movie", [PLAIN, BARE, LONG])
@@ -70,3 +74,29 @@ def test_rows_keep_their_order() -> None:
 
     assert [(row.movie.movie_id, row.score) for row in rows] == [("m1", 2), ("é", 0), ("m1", -2)]
     assert read([], []) == []
+
+
+@pytest.mark.parametrize("token", ["", "abc-_", "x" * 20_000])
+def test_a_response_is_the_message(token: str) -> None:
+    """Byte for byte what protobuf writes: all fields in their order, no token for the last page."""
+    entry = Recommendation(PLAIN, 4.25, 1.5, Source.CONTENT, (SharedGenre("Drama"),))
+    how = pb.Answer(release_version=300, degraded=True, degraded_reasons=["deadline"])
+    answer = Recommendations((entry, entry), UserState.WARM, "0af", token, Answer(Version(300)))
+
+    sources = [pb.SOURCE_CONTENT] * 2
+    written = recommend_user_response(answer, pb.USER_STATE_WARM, sources, how)
+
+    row = Row(
+        movie=movie_message(PLAIN),
+        predicted_rating=4.25,
+        score=1.5,
+        source=pb.SOURCE_CONTENT,
+        reasons=[pb.Reason(shared_genre="Drama")],
+    )
+    assert written == pb.RecommendUserResponse(
+        recommendations=[row, row],
+        user_state=pb.USER_STATE_WARM,
+        recommendation_id="0af",
+        next_page_token=token,
+        answer=how,
+    ).SerializeToString(deterministic=True)
