@@ -196,6 +196,27 @@ def test_the_last_event_of_a_movie_counts(store: FeatureStore) -> None:
     assert store.read(V1, UserId("7")).history == History(("m1",), (2.0,), (30,))  # type: ignore[union-attr]
 
 
+def test_a_read_never_lags_behind_a_write(store: FeatureStore) -> None:
+    """Who was read before reads anew after a rating, a load, a drop; others do not change."""
+    store.load(V1, "a", crowd(2))
+    one, other = UserId("u0"), UserId("u1")
+    assert [store.read(V1, who) for who in (one, other)] == [user("m1")] * 2
+
+    store.record([event("u0", "m2", 4.0)], "", RECEIPT)
+    changed = store.read(V1, one)
+    assert changed
+    assert changed.history.movie_ids == ("m1", "m2")
+    assert store.read(V1, other) == user("m1")
+
+    store.load(V2, "b", crowd(2, age=30))
+    assert store.read(V2, other) == user("m1", age=30)
+    assert store.read(V1, other) == user("m1")
+    store.load(V2, "c", crowd(1, age=40))
+    assert store.read(V2, other) is None
+    store.keep_only([V2])
+    assert store.read(V1, other) is None
+
+
 def test_a_request_id_stores_once(store: FeatureStore) -> None:
     """The second write under an id appends nothing and gives the first one's receipt."""
     first = store.record([event("7", "m1", 5.0)], "id", RECEIPT)

@@ -9,9 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from server.domain import History, MovieId, Profile, StoredUser, UserId, Version
+from server.domain import (
+    History,
+    MovieId,
+    Profile,
+    RatingEvent,
+    StoredUser,
+    UserId,
+    Version,
+)
 from server.features.sqlite import SqliteStore
-from server.features.store import StoreError
+from server.features.store import Receipt, StoreError
 
 V1, V2 = Version(1), Version(2)
 
@@ -53,6 +61,20 @@ def test_durability_settings(store: SqliteStore) -> None:
     thread.join()
 
     assert seen == [("wal", 2)] * 2
+
+
+def test_a_user_is_read_once_until_something_changes(store: SqliteStore) -> None:
+    """The same object for the same release, whatever became of the table; another after a write."""
+    store.load(V1, "a", crowd(2))
+    first = store.read(V1, UserId("u0"))
+    store._file.connection().execute("UPDATE users SET age = 99")
+
+    assert store.read(V1, UserId("u0")) is first
+    rated = RatingEvent(UserId("u0"), MovieId("m9"), 3.0, 8)
+    store.record([rated], "", Receipt("digest", "answer"))
+    changed = store.read(V1, UserId("u0"))
+    assert changed
+    assert changed.profile.age == 99
 
 
 def test_closing_closes_the_connections_of_all_threads(tmp_path: Path) -> None:

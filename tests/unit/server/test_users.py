@@ -93,6 +93,22 @@ def test_the_requests_profile_overrides_field_by_field(release: ActiveRelease) -
     assert user.state is UserState.WARM
 
 
+def test_a_user_is_placed_once_until_the_store_gives_another(release: ActiveRelease) -> None:
+    """The same object while the store gives the same one; a request that says more is its own."""
+    store = FakeStore({"u": StoredUser(Profile(), history(("m1", 1)))})
+
+    def ask(rated: History) -> list[str]:
+        user = request_user(release, store, UserId("u"), rated, Profile())
+        return ids_of(release, user.seen)
+
+    first = request_user(release, store, UserId("u"), History(), Profile())
+    assert request_user(release, store, UserId("u"), History(), Profile()) is first
+    assert ask(history(("m2", 2))) == ["m1", "m2"]
+    assert ask(History()) == ["m1"]
+    store.users["u"] = StoredUser(Profile(), history(("m1", 1), ("m3", 3)))
+    assert ask(History()) == ["m1", "m3"]
+
+
 def test_a_guest_is_never_looked_up(release: ActiveRelease) -> None:
     """user_id "" reads nothing, whatever the store holds."""
     store = FakeStore({"": StoredUser(Profile(), history(("m1", 1)))})
