@@ -9,8 +9,6 @@ from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import IO, Any, Final
 
-from server.log_writer import QueuedLines
-
 _EVENT_FIELDS = "event_fields"
 _JSON: Final = json.JSONEncoder(ensure_ascii=False, default=str)
 
@@ -51,6 +49,6 @@ def configure(level: str, stream: IO[str] | None = None) -> None:
     # Nor where in the code it is from, which takes longest: this is how logging's own manual
     # switches that off.
     logging._srcfile = None  # noqa: SLF001
-    handler = QueuedLines(stream or sys.stderr)
+    handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(JsonFormatter())
     logging.basicConfig(level=level, handlers=[handler], force=True)
