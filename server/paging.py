@@ -6,7 +6,6 @@ import base64
 import binascii
 import hashlib
 import hmac
-import json
 import struct
 from typing import Any, Final
 
@@ -14,20 +13,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from protos.recommender.v1 import recommender_pb2 as pb
-from server.domain import DegradedReason, MovieId, UserState, Version
+from server.domain import DegradedReason, UserState, Version
 from server.errors import FieldViolation, InvalidRequest
 from server.ranking import RankedList
 from server.reasons import Taste
 from serving.contract import REASONS_MAX
 
-_FORMAT: Final = b"\x02"
+_FORMAT: Final = b"\x03"
 _TAG_BYTES: Final = 16
 _HASH_BYTES: Final = 16
-_SIZES: Final = struct.Struct("<II")
-"""Bytes of the head, and of the ids."""
-_JSON: Final = json.JSONEncoder(separators=(",", ":"))
-_ID_SEPARATOR: Final = "\n"
-"""Ids have no control characters."""
+_HEAD: Final = struct.Struct("<QIIHHB?HHI")
+"""The release; movies and cited ones, the bytes of an id of each; state and newcomer; bytes of the
+recommendation id, of the reasons for being degraded and of the taste, which follow as text."""
+_USER_STATES: Final = tuple(UserState)
 _COLUMNS: Final = (
     ("predicted_ratings", "<f4", 1),
     ("scores", "<f4", 1),
@@ -59,9 +57,15 @@ class PageTokens:
     def __init__(self, key: bytes) -> None:
         self._key = key
 
-    def seal(self, rest: RankedList, query_hash: bytes) -> str:
-        """A token, printable ASCII, for a ranking that answers the query with this hash."""
-        signed = _FORMAT + query_hash + _packed(rest)
+    def seal(self, ranked: RankedList, n_shown: int, query_hash: bytes) -> str:
+        """A token, printable ASCII, for what a ranking has left after a page.
+
+        Args:
+          ranked: as the page was cut from it.
+          n_shown: movies of the page.
+          query_hash: of the query that the ranking answers.
+        """
+        signed = _FORMAT + query_hash + _packed(ranked, n_shown)
         return base64.urlsafe_b64encode(self._tag(signed) + signed).decode()
 
     def open(self, token: str, query_hash: bytes) -> RankedList:
@@ -89,47 +93,57 @@ def _refused(fault: str) -> InvalidRequest:
     return InvalidRequest([FieldViolation("page_token", f"{fault}, allowed is next_page_token")])
 
 
-def _packed(rest: RankedList) -> bytes:
+def _packed(ranked: RankedList, n_shown: int) -> bytes:
     """All columns as they lie in memory: text would take ten times as long to write."""
-    ids = _ID_SEPARATOR.join((*rest.movie_ids, *rest.cited_ids)).encode()
-    taste = rest.taste
-    head = _JSON.encode(
-        [
-            len(rest.movie_ids),
-            len(rest.cited_ids),
-            rest.user_state.value,
-            rest.recommendation_id,
-            rest.release_version,
-            [reason.value for reason in rest.degraded_reasons],
-            [taste.favorites, taste.n_seen, taste.is_newcomer],
-        ]
-    ).encode()
-    columns = [getattr(rest, name).astype(dtype, copy=False) for name, dtype, _ in _COLUMNS]
-    sizes = _SIZES.pack(len(head), len(ids))
-    return b"".join([sizes, head, ids, *[column.tobytes() for column in columns]])
+    recommendation_id = ranked.recommendation_id.encode()
+    degraded = ",".join([reason.value for reason in ranked.degraded_reasons]).encode()
+    taste = ranked.taste.as_json
+    head = _HEAD.pack(
+        ranked.release_version,
+        len(ranked) - n_shown,
+        len(ranked.cited_ids),
+        ranked.movie_ids.itemsize,
+        ranked.cited_ids.itemsize,
+        _USER_STATES.index(ranked.user_state),
+        ranked.is_newcomer,
+        len(recommendation_id),
+        len(degraded),
+        len(taste),
+    )
+    columns = [
+        getattr(ranked, name)[n_shown:].astype(dtype, copy=False) for name, dtype, _ in _COLUMNS
+    ]
+    arrays = (ranked.movie_ids[n_shown:], ranked.cited_ids, *columns)
+    texts = (recommendation_id, degraded, taste)
+    return b"".join([head, *texts, *[array.tobytes() for array in arrays]])
 
 
 def _unpacked(content: bytes) -> RankedList:
-    head_size, ids_size = _SIZES.unpack_from(content)
-    ids_at = _SIZES.size + head_size
-    n_movies, n_cited, state, recommendation_id, version, degraded, taste = json.loads(
-        content[_SIZES.size : ids_at]
+    version, n_movies, n_cited, id_size, cited_id_size, state, is_newcomer, *sizes = (
+        _HEAD.unpack_from(content)
     )
-    at = ids_at + ids_size
-    ids = tuple(map(MovieId, content[ids_at:at].decode().split(_ID_SEPARATOR)))
+    at, texts = _HEAD.size, []
+    for size in sizes:
+        texts.append(content[at : at + size])
+        at += size
+    recommendation_id, degraded, taste = texts
     columns: dict[str, NDArray[Any]] = {}
-    for name, dtype, width in _COLUMNS:
-        flat = np.frombuffer(content, dtype, n_movies * width, at)
-        columns[name] = flat if width == 1 else flat.reshape(n_movies, width)
-        at += flat.nbytes
-    favorites, n_seen, is_newcomer = taste
+    for name, dtype, n_values in (
+        ("movie_ids", f"S{id_size}", n_movies),
+        ("cited_ids", f"S{cited_id_size}", n_cited),
+        *((name, dtype, n_movies * width) for name, dtype, width in _COLUMNS),
+    ):
+        columns[name] = np.frombuffer(content, dtype, n_values, at)
+        at += columns[name].nbytes
+    for name, _, width in _COLUMNS:
+        if width > 1:
+            columns[name] = columns[name].reshape(n_movies, width)
     return RankedList(
-        movie_ids=ids[:n_movies],
-        cited_ids=ids[n_movies : n_movies + n_cited],
-        taste=Taste(tuple(favorites), n_seen, is_newcomer),
-        user_state=UserState(state),
-        recommendation_id=recommendation_id,
+        taste=Taste.from_json(taste),
+        is_newcomer=is_newcomer,
+        user_state=_USER_STATES[state],
+        recommendation_id=recommendation_id.decode(),
         release_version=Version(version),
-        degraded_reasons=tuple(map(DegradedReason, degraded)),
+        degraded_reasons=tuple(map(DegradedReason, filter(None, degraded.decode().split(",")))),
         **columns,
     )

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from server.domain import DegradedReason, Profile, UserId, UserState
+from server.reasons import Taste
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,7 +31,7 @@ class RequestUser:
     state: UserState
     seen: NDArray[np.int64]
     """movie_index of every rated movie, stored or in the request, oldest first."""
-    genres_seen: Mapping[str, int]
-    """Movies of the models' history by genre; genres without any are left out."""
+    taste: Taste
+    """By the movies of the models' history."""
     degraded_reasons: tuple[DegradedReason, ...] = ()
     """Not empty when the store failed: then nothing but the request is known."""

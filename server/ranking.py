@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 from typing import Final, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from server.domain import DegradedReason, MovieId, Source, UserState, Version
+from server.domain import DegradedReason, Source, UserState, Version
 from server.reasons import Taste
 from serving.contract import REASONS_MAX
 
@@ -99,21 +99,23 @@ _COLUMNS: Final = tuple(column.name for column in fields(Ranking))
 class RankedList:
     """A ranking by movie id, or what pages have left of it: it outlives the release it is from."""
 
-    movie_ids: tuple[MovieId, ...]
-    """K, best first."""
+    movie_ids: NDArray[np.bytes_]
+    """[K] UTF-8, best first."""
     predicted_ratings: NDArray[np.float32]
     """[K] inside the release's range."""
     scores: NDArray[np.float32]
     """[K]"""
     sources: NDArray[np.int8]
     """[K] positions in SOURCES."""
-    cited_ids: tuple[MovieId, ...]
-    """Movies of the history that are cited somewhere."""
+    cited_ids: NDArray[np.bytes_]
+    """[C] Movies of the history that are cited somewhere."""
     cited: NDArray[np.int16]
     """[K, REASONS_MAX] positions in `cited_ids`; NOBODY = none."""
     drops: NDArray[np.float32]
     """[K, REASONS_MAX] as in Ranking."""
     taste: Taste
+    is_newcomer: bool
+    """Without history, asking for the final order: popularity alone speaks for what models say."""
     user_state: UserState
     recommendation_id: str
     release_version: Version
@@ -121,18 +123,6 @@ class RankedList:
 
     def __len__(self) -> int:
         return len(self.movie_ids)
-
-    def after(self, n_movies: int) -> RankedList:
-        """Without the first `n_movies`."""
-        return replace(
-            self,
-            movie_ids=self.movie_ids[n_movies:],
-            predicted_ratings=self.predicted_ratings[n_movies:],
-            scores=self.scores[n_movies:],
-            sources=self.sources[n_movies:],
-            cited=self.cited[n_movies:],
-            drops=self.drops[n_movies:],
-        )
 
     def first(self, n_movies: int) -> Iterator[tuple[float, float, Source, Pulls]]:
         """Rating, score, source and what pulls it up, of each of the first movies."""
@@ -151,20 +141,20 @@ class RankedList:
         )
 
 
-def cited_by_id(
-    cited: NDArray[np.int64], history: Sequence[MovieId]
-) -> tuple[tuple[MovieId, ...], NDArray[np.int16]]:
-    """`cited_ids` and `cited` of a RankedList.
+def cited_places(
+    cited: NDArray[np.int64], n_history: int
+) -> tuple[NDArray[np.int64], NDArray[np.int16]]:
+    """[C] Places of a history that are cited somewhere, and `cited` as positions among them.
 
     Args:
       cited: as in Ranking.
-      history: whose places they are.
+      n_history: movies of the history.
     """
     # The place after the last one stands for nobody: that is where -1 leads.
-    is_cited = np.zeros(len(history) + 1, np.bool_)
+    is_cited = np.zeros(n_history + 1, np.bool_)
     is_cited[cited] = True
     is_cited[NOBODY] = False
     places = is_cited.nonzero()[0]
     positions = np.full(len(is_cited), NOBODY, np.int16)
     positions[places] = np.arange(len(places))
-    return tuple([history[place] for place in places.tolist()]), positions[cited]
+    return places, positions[cited]

@@ -23,8 +23,8 @@ from server.features.store import FeatureStore
 from server.ladder import Ladder
 from server.paging import PageTokens
 from server.profile_mix import mixed_by_profile
-from server.ranking import NOBODY, RankedList, Ranking, cited_by_id
-from server.reasons import Taste, reasons_for
+from server.ranking import NOBODY, RankedList, Ranking, cited_places
+from server.reasons import reasons_for
 from server.releases import ActiveRelease
 from server.servables import Models
 from server.users import request_user
@@ -55,17 +55,17 @@ def rank_movies(
     by_default = query.order is Order.DEFAULT
     # Reasons are those of the retrieval score, which makes no other order.
     cited = ranking.cited if by_default else np.full_like(ranking.cited, NOBODY)
-    ids = catalogue.movie_ids
-    cited_ids, positions = cited_by_id(cited, [ids[movie] for movie in user.model.movies.tolist()])
+    places, positions = cited_places(cited, len(user.model.movies))
     return RankedList(
-        movie_ids=tuple([ids[movie] for movie in ranking.movies.tolist()]),
+        movie_ids=catalogue.id_bytes.take(ranking.movies),
         predicted_ratings=_ratings(release, ranking),
         scores=ranking.scores,
         sources=ranking.sources,
-        cited_ids=cited_ids,
+        cited_ids=catalogue.id_bytes.take(user.model.movies.take(places)),
         cited=positions,
         drops=ranking.drops,
-        taste=Taste(profile.favorite_genres, user.genres_seen, by_default and is_new),
+        taste=user.taste,
+        is_newcomer=by_default and is_new,
         user_state=user.state,
         recommendation_id=uuid.uuid4().hex,
         release_version=release.version,
@@ -100,19 +100,22 @@ def cut_page(
       query_hash: of the request, which the token is bound to.
       unknown: the request's movie ids that the catalogue does not have.
     """
-    catalogue, taste = release.catalogue, ranked.taste
-    history = catalogue.movies_of(ranked.cited_ids)
-    shown = catalogue.movies_of(ranked.movie_ids[:page_size])
+    catalogue, shown = release.catalogue, slice(page_size)
+    rows = list(ranked.first(page_size))
+    named = list({place for *_, pulls in rows for place, _ in pulls})
+    history = dict(zip(named, catalogue.movies_of(ranked.cited_ids[named]), strict=True))
     movies = []
-    for movie, (rating, score, source, pulls) in zip(shown, ranked.first(page_size), strict=True):
+    for movie, (rating, score, source, pulls) in zip(
+        catalogue.movies_of(ranked.movie_ids[shown]), rows, strict=True
+    ):
         cited = [BecauseOfMovie(history[place], drop) for place, drop in pulls]
-        reasons = reasons_for(movie, source, cited, taste)
+        reasons = reasons_for(movie, source, cited, ranked.taste, is_newcomer=ranked.is_newcomer)
         movies.append(Recommendation(movie, rating, score, source, reasons))
     more = len(ranked) > page_size
     return Recommendations(
         movies=tuple(movies),
         user_state=ranked.user_state,
         recommendation_id=ranked.recommendation_id,
-        next_page_token=tokens.seal(ranked.after(page_size), query_hash) if more else "",
+        next_page_token=tokens.seal(ranked, page_size, query_hash) if more else "",
         answer=Answer(ranked.release_version, ranked.degraded_reasons, unknown),
     )

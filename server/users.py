@@ -24,6 +24,7 @@ from server.features.catalogue import Catalogue
 from server.features.store import FeatureStore, StoreError
 from server.logs import fields
 from server.placed_user import ModelUser, RequestUser
+from server.reasons import Taste
 from server.releases import ActiveRelease
 from server.servables import MAX_WIDTH
 
@@ -76,12 +77,12 @@ def _request_user(
         ModelUser(user_id, movies, ratings[-newest:], who),
         user_state(stored.history, len(seen), who),
         seen,
-        _genres_seen(catalogue, release.manifest.genres, movies),
+        Taste(who.favorite_genres, _n_seen(catalogue, release.manifest.genres, movies)),
         degraded_reasons,
     )
 
 
-def _genres_seen(
+def _n_seen(
     catalogue: Catalogue, genres: Iterable[str], movies: NDArray[np.int64]
 ) -> dict[str, int]:
     words = catalogue.genre_words[movies].astype("<i8")

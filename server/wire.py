@@ -16,7 +16,6 @@ from server.domain import (
     BecauseOfMovie,
     Movie,
     Popular,
-    Reason,
     Recommendation,
     Recommendations,
     SharedGenre,
@@ -83,35 +82,25 @@ def recommend_user_response(
 
 
 def _recommendations(movies: Sequence[Recommendation], sources: Sequence[int]) -> bytes:
-    return b"".join(
-        [
-            _field(
-                _ROW,
-                b"".join(
-                    [
-                        _movie(entry.movie),
-                        _RATING_AND_SCORE.pack(
-                            _RATING, entry.predicted_rating, _SCORE, entry.score
-                        ),
-                        _SOURCE,
-                        _varint(source),
-                        *map(_reason, entry.reasons),
-                    ]
-                ),
-            )
-            for entry, source in zip(movies, sources, strict=True)
+    written: list[bytes] = []
+    for (movie, rating, score, _, reasons), source in zip(movies, sources, strict=True):
+        parts = [
+            _movie(movie),
+            _RATING_AND_SCORE.pack(_RATING, rating, _SCORE, score),
+            _SOURCE,
+            _varint(source),
         ]
-    )
-
-
-def _reason(reason: Reason) -> bytes:
-    match reason:
-        case BecauseOfMovie(movie, weight):
-            return _cited(movie) + _WEIGHT_FIELD.pack(_WEIGHT, weight)
-        case SharedGenre(genre):
-            return _field(_REASON, _field(_SHARED_GENRE, genre.encode()))
-        case Popular():
-            return _field(_REASON, _POPULAR)
+        for reason in reasons:
+            match reason:
+                case BecauseOfMovie(cited, weight):
+                    parts += _cited(cited), _WEIGHT_FIELD.pack(_WEIGHT, weight)
+                case SharedGenre(genre):
+                    parts.append(_field(_REASON, _field(_SHARED_GENRE, genre.encode())))
+                case Popular():
+                    parts.append(_field(_REASON, _POPULAR))
+        row = b"".join(parts)
+        written += _ROW, _varint(len(row)), row
+    return b"".join(written)
 
 
 @lru_cache(MOVIES_KEPT)

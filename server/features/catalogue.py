@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,6 +49,12 @@ class Catalogue:
     titles: TitleIndex
     added_places: NDArray[np.float32] | None = None
     """[N - T, S] where the content model places the others; None = nobody has said, like zeros."""
+    id_bytes: NDArray[np.bytes_] = field(init=False)
+    """[N] movie_ids in UTF-8: two hundred are taken at once, without a look at as many strings."""
+
+    def __post_init__(self) -> None:
+        ids = np.array([movie_id.encode() for movie_id in self.movie_ids], np.bytes_)
+        object.__setattr__(self, "id_bytes", ids)
 
     def __contains__(self, movie_id: object) -> bool:
         return movie_id in self.index
@@ -57,12 +63,13 @@ class Catalogue:
         """The movie with this id, which the catalogue has."""
         return self.movies[self.index[movie_id]]
 
-    def movies_of(self, movie_ids: Sequence[MovieId]) -> list[Movie]:
+    def movies_of(self, movie_ids: NDArray[np.bytes_]) -> list[Movie]:
         """The movies with these ids, with nothing but the id where the catalogue lacks one."""
-        movies, rows = self.movies, map(self.index.get, movie_ids)
+        ids = [MovieId(movie_id.decode()) for movie_id in movie_ids.tolist()]
+        movies, rows = self.movies, map(self.index.get, ids)
         return [
             _bare(movie_id) if row is None else movies[row]
-            for movie_id, row in zip(movie_ids, rows, strict=True)
+            for movie_id, row in zip(ids, rows, strict=True)
         ]
 
     def shrunk_mean(self, movie_id: MovieId) -> float:

@@ -14,7 +14,6 @@ from protos.recommender.v1.recommender_pb2_grpc import RecommenderServiceStub
 from server.app import gateway
 from server.domain import (
     DegradedReason,
-    MovieId,
     Source,
     UserState,
     Version,
@@ -28,14 +27,15 @@ from server.settings import Settings
 Request = pb.RecommendUserRequest
 
 RANKING = RankedList(
-    movie_ids=(MovieId("m1"), MovieId("m2"), MovieId("m3")),
+    movie_ids=np.array([b"m1", b"m2", b"movie 3"]),
     predicted_ratings=np.float32([4.25, 1.0, 5.0]),
     scores=np.float32([1 / 3, -2e-9, -3.0]),
     sources=np.int8([0, 2, 3]),
-    cited_ids=(MovieId("é"),),
+    cited_ids=np.array(["é".encode()]),
     cited=np.int16([[0, NOBODY, NOBODY], [NOBODY] * 3, [NOBODY] * 3]),
     drops=np.float32([[0.1, 0, 0], [0] * 3, [0] * 3]),
-    taste=Taste(("Film-Noir",), {"Drama": 300}, is_newcomer=True),
+    taste=Taste(("Film-Noir",), {"Drama": 300}),
+    is_newcomer=True,
     user_state=UserState.WARM,
     recommendation_id="id",
     release_version=Version(7),
@@ -62,7 +62,7 @@ def assert_same(found: RankedList, expected: RankedList) -> None:
 
 def test_a_token_carries_a_ranking_whole() -> None:
     """Ids, numbers to the last bit, sources, cited movies and how the answer came about."""
-    token = PageTokens(b"key").seal(RANKING, QUERY)
+    token = PageTokens(b"key").seal(RANKING, 0, QUERY)
 
     opened = PageTokens(b"key").open(token, QUERY)
 
@@ -76,24 +76,35 @@ def test_a_token_carries_a_ranking_whole() -> None:
     assert opened.taste == RANKING.taste
 
 
+def test_a_token_carries_what_the_page_did_not_show() -> None:
+    """After a page of two the third movie, its numbers, and the cited movies of all."""
+    opened = PageTokens(b"key").open(PageTokens(b"key").seal(RANKING, 2, QUERY), QUERY)
+
+    assert opened.movie_ids.tolist() == [b"movie 3"]
+    assert opened.predicted_ratings.tolist() == [5.0]
+    assert opened.cited.tolist() == [[NOBODY] * 3]
+    assert opened.cited_ids.tolist() == RANKING.cited_ids.tolist()
+
+
 def test_a_full_ranking_fits_into_a_small_token() -> None:
     """200 movies with three cited ones each take less than 16 KiB."""
     n = 200
     ranking = RankedList(
-        movie_ids=tuple(MovieId(str(row)) for row in range(n)),
+        movie_ids=np.arange(n).astype("S5"),
         predicted_ratings=np.linspace(1, 5, n, dtype=np.float32),
         scores=np.linspace(3, -3, n, dtype=np.float32),
         sources=np.zeros(n, np.int8),
-        cited_ids=tuple(MovieId(str(row)) for row in range(500)),
+        cited_ids=np.arange(500).astype("S5"),
         cited=np.arange(600).reshape(n, 3).astype(np.int16) % 500,
         drops=np.ones((n, 3), np.float32),
         taste=RANKING.taste,
+        is_newcomer=False,
         user_state=UserState.HOT,
         recommendation_id="id",
         release_version=Version(1),
     )
 
-    token = PageTokens(b"key").seal(ranking, QUERY)
+    token = PageTokens(b"key").seal(ranking, 0, QUERY)
 
     assert len(token) < 16 * 1024
     assert_same(PageTokens(b"key").open(token, QUERY), ranking)
@@ -102,7 +113,7 @@ def test_a_full_ranking_fits_into_a_small_token() -> None:
 @pytest.mark.parametrize("position", [0, 10, 20, 40, -1])
 def test_a_changed_token_is_refused(position: int) -> None:
     """A flipped bit anywhere, in tag, hash or content, is INVALID_ARGUMENT."""
-    sealed = bytearray(base64.urlsafe_b64decode(PageTokens(b"key").seal(RANKING, QUERY)))
+    sealed = bytearray(base64.urlsafe_b64decode(PageTokens(b"key").seal(RANKING, 0, QUERY)))
     sealed[position] ^= 1
 
     with pytest.raises(InvalidRequest, match="page_token"):
@@ -118,7 +129,7 @@ def test_noise_is_no_token(token: str) -> None:
 
 def test_another_key_or_query_refuses() -> None:
     """Tokens are bound to the key and to the query; the page size is no part of it."""
-    token = PageTokens(b"key").seal(RANKING, QUERY)
+    token = PageTokens(b"key").seal(RANKING, 0, QUERY)
 
     with pytest.raises(InvalidRequest, match="no page token"):
         PageTokens(b"other").open(token, QUERY)
