@@ -25,9 +25,9 @@ _NUMPY_DTYPES: Final[Mapping[Dtype, np.dtype[Any]]] = {
 }
 
 
-def encode(values: Array, dtype: Dtype) -> tf.TensorProto:
-    """The tensor with these values; strings travel as UTF-8."""
-    tensor = tf.TensorProto(dtype=DTYPE_CODES[dtype])
+def fill(tensor: tf.TensorProto, values: Array, dtype: Dtype) -> None:
+    """Writes these values into an empty tensor; strings travel as UTF-8."""
+    tensor.dtype = DTYPE_CODES[dtype]
     for size in values.shape:
         tensor.tensor_shape.dim.add(size=size)
     if dtype == "string":
@@ -35,7 +35,6 @@ def encode(values: Array, dtype: Dtype) -> tf.TensorProto:
         tensor.string_val.extend(map(str.encode, values.ravel().tolist()))
     else:
         tensor.tensor_content = values.astype(_NUMPY_DTYPES[dtype], copy=False).tobytes()
-    return tensor
 
 
 def decode(

@@ -11,10 +11,10 @@ import grpc
 
 from protos.tfserving.v1 import tfserving_pb2 as tf
 from server.breaker import Breaker
-from server.codec import Array, decode, encode
+from server.codec import Array, decode, fill
 from server.deadline import Budget
 from server.domain import Version
-from server.errors import ContractViolation, UpstreamUnavailable
+from server.errors import ContractViolation, DeadlineExceeded, UpstreamUnavailable
 from serving.contract import signatures_of
 
 PREDICT: Final = "/tensorflow.serving.PredictionService/Predict"
@@ -138,7 +138,7 @@ class PredictionClient:
         request.model_spec.version.value = call.version
         request.model_spec.signature_name = call.signature
         for name, values in inputs.items():
-            request.inputs[name].CopyFrom(encode(values, signature.inputs[name].dtype))
+            fill(request.inputs[name], values, signature.inputs[name].dtype)
         response = self._send(call, request, budget)
         answered = response.model_spec.version.value
         if answered != call.version:
@@ -153,6 +153,27 @@ class PredictionClient:
             for name in outputs
         }
 
+    def patience_s(self, budget: Budget) -> float:
+        """Seconds that a call with this budget would wait now.
+
+        Raises:
+          DeadlineExceeded: the budget is spent.
+        """
+        return budget.stage(self._timeout_s, self._reserve_s)
+
+    def is_hurried(self, budget: Budget) -> bool:
+        """Whether that is less than a call may take."""
+        try:
+            return self.patience_s(budget) < self._timeout_s
+        except DeadlineExceeded:
+            return True
+
+    def waited_in_vain(self, waited_s: float) -> UpstreamUnavailable:
+        """The failure of a call that was not even sent, as none before it came back."""
+        if waited_s >= self._timeout_s:
+            self.breaker.timed_out()
+        return self._away("did not answer in time", timed_out=True)
+
     def model_state(self, servable: str, version: Version, budget: Budget) -> str:
         """The model server's word for a version, or UNREACHABLE or NOT_FOUND.
 
@@ -162,7 +183,7 @@ class PredictionClient:
         request = tf.GetModelStatusRequest()
         request.model_spec.name = servable
         request.model_spec.version.value = version
-        timeout = budget.stage(self._timeout_s, self._reserve_s)
+        timeout = self.patience_s(budget)
         try:
             response = self._get_model_status(request, timeout=timeout)
         except grpc.RpcError as error:
@@ -180,12 +201,9 @@ class PredictionClient:
     ) -> tf.PredictResponse:
         attempt = 1
         while True:
-            timeout = budget.stage(self._timeout_s, self._reserve_s)
+            timeout = self.patience_s(budget)
             if not self.breaker.admits():
-                raise UpstreamUnavailable(
-                    f"the model server at {self._target} did not answer several calls in time",
-                    timed_out=True,
-                )
+                raise self._away("did not answer several calls in time", timed_out=True)
             try:
                 response: tf.PredictResponse = self._predict(request, timeout=timeout)
             except grpc.RpcError as error:
@@ -211,17 +229,17 @@ class PredictionClient:
         if code in _AWAY:
             timed_out = code is grpc.StatusCode.DEADLINE_EXCEEDED
             fault = "did not answer in time" if timed_out else f"is unavailable ({code.name})"
-            return UpstreamUnavailable(
-                f"the model server at {self._target} {fault}", timed_out=timed_out
-            )
+            return self._away(fault, timed_out=timed_out)
         if code is grpc.StatusCode.NOT_FOUND:
             # It starts, perhaps again: a restart between two calls goes unseen.
-            return UpstreamUnavailable(
-                f"the model server at {self._target} has not loaded {call.servable}"
-                f" version {call.version}"
-            )
+            return self._away(f"has not loaded {call.servable} version {call.version}")
         text = cast("grpc.Call", error).details()
         return ContractViolation(f"{call}: {code.name}: {text}")
+
+    def _away(self, fault: str, *, timed_out: bool = False) -> UpstreamUnavailable:
+        return UpstreamUnavailable(
+            f"the model server at {self._target} {fault}", timed_out=timed_out
+        )
 
 
 def _code(error: grpc.RpcError) -> grpc.StatusCode:

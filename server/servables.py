@@ -1,4 +1,4 @@
-"""The calls of contract 1 that the gateway makes: domain in, domain out, one Predict each."""
+"""The calls of the contract that the gateway makes: domain in, domain out, one Predict each."""
 
 from __future__ import annotations
 
@@ -20,18 +20,28 @@ from server.domain import (
     Source,
 )
 from server.errors import ContractViolation, UpstreamUnavailable
+from server.merged_calls import MergedCalls, Question
+from server.model_inputs import (
+    N_NEUTRAL,
+    filter_inputs,
+    ids_of,
+    movie_inputs,
+    padded,
+    recommend_by_id,
+    recommend_by_number,
+    strings,
+    user_inputs,
+)
 from server.movie_space import place_by_content
 from server.placed_user import ModelUser
 from server.prediction import PredictionClient, ServableCall
 from server.ranking import NOBODY, Ranking
 from server.releases import ActiveRelease, MovieVectors
-from server.rules import genre_mask_words
 from serving.contract import (
     BATCH_SIZES,
+    BY_NUMBER,
     DEFAULT_SIGNATURE,
     WIDTH_BUCKETS,
-    YEAR_UNSET,
-    bucket_width,
 )
 
 MAX_WIDTH: Final = WIDTH_BUCKETS[-1] - 1
@@ -44,7 +54,10 @@ MAX_INDEX_EXCLUSIONS: Final = 200
 
 
 _RANKED: Final = ("movie_ids", "scores")
-_REASONED: Final = (*_RANKED, "ratings", "reason_ids", "reason_drops")
+_BY_ID: Final = ("movie_ids", "scores", "ratings", "reason_ids", "reason_drops")
+_BY_NUMBER: Final = ("movie_numbers", "scores", "ratings", "reason_places", "reason_drops")
+BY_NUMBER_SINCE: Final = 2
+"""The contract that `by_number` came with; an older release is asked by ids."""
 _VECTORS: Final = ("user_vector", "rating_vector", "rating_bias", "score_stats")
 _MOVIE_VECTORS: Final = ("item_vector", "rating_vector", "rating_bias")
 
@@ -149,11 +162,11 @@ class ServableModels:
 
     def __init__(self, prediction: PredictionClient) -> None:
         self._prediction = prediction
+        self._merged = MergedCalls(prediction)
 
     def recommend(
         self, release: ActiveRelease, query: RankingQuery, budget: Budget
     ) -> tuple[Ranking, UserVectors | None]:
-        names = (*_REASONED, *_VECTORS) if query.wants_vectors else _REASONED
         if (
             INDEX_PART in release.index_parts
             and query.filter == MovieFilter()
@@ -161,16 +174,16 @@ class ServableModels:
             and len(query.excluded) <= MAX_INDEX_EXCLUSIONS
         ):
             try:
-                return self._recommend(release, INDEX_PART, query, names, budget)
+                return self._recommend(release, INDEX_PART, query, budget)
             except UpstreamUnavailable as error:
                 # Unloaded since the follower's last look: exact search answers.
                 if error.timed_out:
                     raise
-        return self._recommend(release, "recommend", query, names, budget)
+        return self._recommend(release, "recommend", query, budget)
 
     def user_vectors(self, release: ActiveRelease, user: ModelUser, budget: Budget) -> UserVectors:
         call = ServableCall("recommend", DEFAULT_SIGNATURE, release.version)
-        inputs = _recommend_inputs(release, RankingQuery(user))
+        inputs = recommend_by_id(release, user, NO_MOVIES, MovieFilter(), Order.DEFAULT)
         outputs = self._prediction.predict(call, inputs, _VECTORS, budget, _sizes(release))
         return _user_vectors(outputs)
 
@@ -186,7 +199,7 @@ class ServableModels:
 
     def retrieve(self, release: ActiveRelease, user: ModelUser, budget: Budget) -> Ranking:
         return self._rank(
-            release, "retrieval", DEFAULT_SIGNATURE, _user_inputs(release, user), budget
+            release, "retrieval", DEFAULT_SIGNATURE, user_inputs(release, user), budget
         )
 
     def rate(
@@ -199,7 +212,7 @@ class ServableModels:
         candidates = padded(movie_ids)
         outputs = self._prediction.predict(
             ServableCall("ranking", "rank", release.version),
-            {**_user_inputs(release, user), "movie_ids": candidates},
+            {**user_inputs(release, user), "movie_ids": candidates},
             ("ratings",),
             budget,
             {"B": 1, "C": candidates.shape[1]},
@@ -216,9 +229,9 @@ class ServableModels:
         budget: Budget,
     ) -> Ranking:
         inputs = {
-            "movie_id": _strings([movie_id]),
+            "movie_id": strings([movie_id]),
             "mode": np.array([[mode]], np.int64),
-            **_filter_inputs(release, movie_filter),
+            **filter_inputs(release, movie_filter),
         }
         return self._rank(release, "retrieval", "similar", inputs, budget)
 
@@ -229,7 +242,7 @@ class ServableModels:
         movie_filter: MovieFilter,
         budget: Budget,
     ) -> Ranking:
-        inputs = {**_movie_inputs([movie]), **_filter_inputs(release, movie_filter)}
+        inputs = {**movie_inputs([movie]), **filter_inputs(release, movie_filter)}
         return self._rank(release, "content", "similar", inputs, budget)
 
     def _rank(
@@ -246,24 +259,31 @@ class ServableModels:
         return Ranking.of(Source.RETRIEVAL, movies, outputs["scores"][0][kept])
 
     def _recommend(
-        self,
-        release: ActiveRelease,
-        servable: str,
-        query: RankingQuery,
-        names: tuple[str, ...],
-        budget: Budget,
+        self, release: ActiveRelease, servable: str, query: RankingQuery, budget: Budget
     ) -> tuple[Ranking, UserVectors | None]:
-        call = ServableCall(servable, DEFAULT_SIGNATURE, release.version)
-        inputs = _recommend_inputs(release, query)
-        outputs = self._prediction.predict(call, inputs, names, budget, _sizes(release))
-        kept, movies = _rows(release, call, outputs)
+        asked = (release, query.user, query.excluded, query.filter, query.order)
+        vectors = _VECTORS if query.wants_vectors else ()
+        if release.manifest.contract_version < BY_NUMBER_SINCE:
+            call = ServableCall(servable, DEFAULT_SIGNATURE, release.version)
+            outputs = self._prediction.predict(
+                call, recommend_by_id(*asked), (*_BY_ID, *vectors), budget, _sizes(release)
+            )
+            kept, movies = _rows(release, call, outputs)
+            places = _cited(release, query.user, outputs["reason_ids"][0][kept])
+        else:
+            call = ServableCall(servable, BY_NUMBER, release.version)
+            question = Question(call, (*_BY_NUMBER, *vectors), tuple(_sizes(release).items()))
+            outputs = self._merged.predict(question, recommend_by_number(*asked), budget)
+            kept, movies = _numbered_rows(release, call, outputs["movie_numbers"][0])
+            places = outputs["reason_places"][0][kept] - (1 + N_NEUTRAL)
         drops = outputs["reason_drops"][0][kept]
+        is_cited = (drops > 0) & (places >= 0) & (places < len(query.user.movies))
         ranking = Ranking.of(
             Source.RETRIEVAL,
             movies,
             outputs["scores"][0][kept],
             outputs["ratings"][0][kept],
-            _cited(release, query.user, outputs["reason_ids"][0][kept], drops),
+            np.where(is_cited, places, NOBODY),
             drops,
         )
         return ranking, _user_vectors(outputs) if query.wants_vectors else None
@@ -271,7 +291,7 @@ class ServableModels:
     def _embed(
         self, release: ActiveRelease, movies: Sequence[NewMovie], budget: Budget
     ) -> MovieVectors:
-        said = _movie_inputs(movies)
+        said = movie_inputs(movies)
         call = ServableCall("content", "embed_movie", release.version)
         sizes = {**_sizes(release), "B": len(movies)}
         outputs = self._prediction.predict(call, said, _MOVIE_VECTORS, budget, sizes)
@@ -282,7 +302,7 @@ class ServableModels:
         """[B, S] where the movies stand among those of the release, by content."""
         n_movies = len(said["title"])
         call = ServableCall("content", "similar", release.version)
-        everything = _filter_inputs(release, MovieFilter())
+        everything = filter_inputs(release, MovieFilter())
         inputs = {
             **said,
             **{name: np.repeat(row, n_movies, axis=0) for name, row in everything.items()},
@@ -320,13 +340,27 @@ def _rows(
     return kept, np.array(rows, np.int64)
 
 
-def _cited(
-    release: ActiveRelease, user: ModelUser, movie_ids: Array, drops: Array
-) -> NDArray[np.int64]:
-    """[K, 3] places of the cited movies in the history; the graph pads with "" and 0."""
-    place = {movie_id: place for place, movie_id in enumerate(_ids(release, user.movies))}
+def _numbered_rows(
+    release: ActiveRelease, call: ServableCall, numbers: NDArray[np.int64]
+) -> tuple[slice | NDArray[np.bool_], NDArray[np.int64]]:
+    """The same of [K] movie numbers, of which 0 is a column without a movie."""
+    kept: slice | NDArray[np.bool_] = slice(None)
+    if not numbers.all():
+        kept = numbers != 0
+        numbers = numbers[kept]
+    if len(numbers) and not 0 < numbers.min() <= numbers.max() <= len(release.trained.movies):
+        raise ContractViolation(f"{call}: a movie that the release's snapshot does not have")
+    ascending = np.sort(numbers)
+    if (ascending[1:] == ascending[:-1]).any():
+        raise ContractViolation(f"{call}: a movie repeats")
+    return kept, numbers - 1
+
+
+def _cited(release: ActiveRelease, user: ModelUser, movie_ids: Array) -> NDArray[np.int64]:
+    """[K, 3] places of the cited movies in the history."""
+    place = {movie_id: place for place, movie_id in enumerate(ids_of(release, user.movies))}
     flat = [place.get(movie_id, NOBODY) for movie_id in movie_ids.ravel().tolist()]
-    return np.where(drops > 0, np.array(flat, np.int64).reshape(drops.shape), NOBODY)
+    return np.array(flat, np.int64).reshape(movie_ids.shape)
 
 
 def _sizes(release: ActiveRelease) -> dict[str, int]:
@@ -340,67 +374,3 @@ def _user_vectors(outputs: Mapping[str, Array]) -> UserVectors:
         rating_bias=float(outputs["rating_bias"][0, 0]),
         score_stats=tuple(outputs["score_stats"][0].tolist()),
     )
-
-
-def padded_rows(rows: Sequence[Sequence[str]]) -> Array:
-    """[B, bucket_width] rows of one width, each left-padded with ""."""
-    width = bucket_width(max(len(row) for row in rows))
-    return np.array([[*([""] * (width - len(row))), *row] for row in rows], object)
-
-
-def padded(values: Sequence[str]) -> Array:
-    """[1, bucket_width] one row, left-padded with "" so that its first element is neutral."""
-    width = bucket_width(len(values))
-    return _strings([*([""] * (width - len(values))), *values])[np.newaxis]
-
-
-def _strings(values: Sequence[str]) -> Array:
-    return np.array(values, object)
-
-
-def _recommend_inputs(release: ActiveRelease, query: RankingQuery) -> dict[str, Array]:
-    return {
-        **_user_inputs(release, query.user),
-        "exclude_ids": padded(_ids(release, query.excluded)),
-        **_filter_inputs(release, query.filter),
-        "order": np.array([[query.order.value]], np.int64),
-    }
-
-
-def _ids(release: ActiveRelease, movies: NDArray[np.int64]) -> list[MovieId]:
-    movie_ids = release.catalogue.movie_ids
-    return [movie_ids[movie] for movie in movies.tolist()]
-
-
-def _user_inputs(release: ActiveRelease, user: ModelUser) -> dict[str, Array]:
-    history_ids = padded(_ids(release, user.movies))
-    ratings = np.zeros(history_ids.shape, np.float32)
-    if len(user.ratings):
-        ratings[0, -len(user.ratings) :] = user.ratings
-    return {
-        "user_id": _strings([user.user_id]),
-        "history_ids": history_ids,
-        "history_ratings": ratings,
-        "profile": padded(user.profile.tokens()),
-    }
-
-
-def _movie_inputs(movies: Sequence[NewMovie]) -> dict[str, Array]:
-    return {
-        "title": _strings([movie.title for movie in movies]),
-        "genres": padded_rows([movie.genres for movie in movies]),
-        "year": np.array([movie.year for movie in movies], np.int64),
-        "tags": padded_rows([movie.tags for movie in movies]),
-    }
-
-
-def _filter_inputs(release: ActiveRelease, movie_filter: MovieFilter) -> dict[str, Array]:
-    genres = release.manifest.genres
-    unset_low, unset_high = YEAR_UNSET
-    years = [movie_filter.min_year or unset_low, movie_filter.max_year or unset_high]
-    return {
-        "genres_any": genre_mask_words(movie_filter.genres_any, genres)[np.newaxis],
-        "genres_all": genre_mask_words(movie_filter.genres_all, genres)[np.newaxis],
-        "genres_none": genre_mask_words(movie_filter.genres_none, genres)[np.newaxis],
-        "years": np.array([years], np.int64),
-    }

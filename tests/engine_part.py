@@ -57,8 +57,10 @@ def small_arrays(n_movies: int, seed: int = 0) -> dict[str, np.ndarray[Any, Any]
     n_profile, n_features = 1 + len(DESCRIPTION.profile_tokens), DESCRIPTION.n_features
     spread = normal(2, DIM + 1)
     rating_items = normal(n_movies, DIM + 1)
+    item_vectors = normal(n_movies, DIM)
     return {
-        "item_vectors": normal(n_movies, DIM),
+        "item_vectors": item_vectors,
+        "item_columns": np.ascontiguousarray(item_vectors.T),
         "history_vectors": normal(n_movies, DIM),
         "base_vector": normal(DIM),
         "tower_of_column": TOWER_OF_COLUMN,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import struct
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -330,11 +330,67 @@ def world_models(world: World | None = None) -> dict[tuple[str, str], Function]:
         numbers = {m.movie_id: n for n, m in enumerate(movies, 1)}
         return {"ratings": floats([numbers.get(i, 0) / 2 for i in ids])}
 
-    return {
+    functions: dict[tuple[str, str], Function] = {
         ("recommend", "serving_default"): recommend,
         ("retrieval", "serving_default"): retrieval,
         ("retrieval", "similar"): similar,
         ("content", "similar"): similar_to_new,
         ("content", "embed_movie"): _embed_movie,
         ("ranking", "rank"): rank,
+    }
+
+    ids = [movie.movie_id for movie in movies]
+    functions["recommend", "by_number"] = _by_number(functions, ids)
+    return functions
+
+
+def _by_number(functions: Mapping[tuple[str, str], Function], ids: Sequence[str]) -> Function:
+    """Each row as `serving_default` answers it then, whatever a test has put there."""
+
+    def answer(inputs: Inputs, version: int) -> Mapping[str, Output]:
+        by_id = functions["recommend", "serving_default"]
+        rows = _each_by_id(inputs, ["", *ids])
+        return _stacked([_numbered(by_id(row, version), row, ids) for row in rows])
+
+    return answer
+
+
+def _each_by_id(inputs: Inputs, ids: Sequence[str]) -> Iterator[Inputs]:
+    """What `serving_default` is asked in place of each row of a `by_number`."""
+    users = inputs["user_id"][0]
+    for number, user in enumerate(users):
+        row = {name: [rows[number]] for name, rows in inputs.items() if name != "user_id"}
+        by_id = {
+            name.replace("_numbers", "_ids"): [[ids[n] for n in row.pop(name)[0]]]
+            for name in ("history_numbers", "exclude_numbers")
+        }
+        yield {**row, **by_id, "user_id": [[user]]}
+
+
+def _numbered(
+    answer: Mapping[str, Output], asked: Inputs, ids: Sequence[str]
+) -> Mapping[str, Output]:
+    """An answer of `serving_default` as `by_number` gives it; a foreign movie is one too many."""
+    numbers = {"": 0} | {movie_id: number for number, movie_id in enumerate(ids, 1)}
+    place = {movie_id: at for at, movie_id in enumerate(asked["history_ids"][0], 1) if movie_id}
+    same = {name: output for name, output in answer.items() if not name.endswith("_ids")}
+    if "movie_ids" in answer:
+        listed = answer["movie_ids"]
+        found = [numbers.get(movie_id, len(ids) + 1) for movie_id in listed.values]
+        same["movie_numbers"] = Output(9, listed.shape, found)
+    if "reason_ids" in answer:
+        cited = answer["reason_ids"]
+        same["reason_places"] = Output(9, cited.shape, [place.get(i, 0) for i in cited.values])
+    return same
+
+
+def _stacked(rows: Sequence[Mapping[str, Output]]) -> Mapping[str, Output]:
+    """Answers of one row each as one answer."""
+    return {
+        name: Output(
+            first.dtype,
+            (len(rows) * first.shape[0], *first.shape[1:]),
+            [value for row in rows for value in row[name].values],
+        )
+        for name, first in rows[0].items()
     }

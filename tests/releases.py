@@ -103,6 +103,8 @@ def write_release(
     optional_parts: Sequence[str] = (),
     engine_seed: int | None = None,
     notes: Sequence[str] = (),
+    *,
+    contract_version: int = CONTRACT_VERSION,
 ) -> Manifest:
     """Writes one release below `models_dir`; `activate` makes it live.
 
@@ -123,7 +125,7 @@ def write_release(
         folder.mkdir(parents=True)
         (folder / "saved_model.pb").write_bytes(f"{servable} {version}".encode())
     manifest = Manifest(
-        contract_version=CONTRACT_VERSION,
+        contract_version=contract_version,
         release_version=version,
         created_at="2026-01-01T00:00:00Z",
         dataset={"name": "world"},

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from serving.contract import (
+    CONTRACT_VERSION,
     MANIFEST_FILE,
     REQUIRED_SERVABLES,
     Manifest,
@@ -26,7 +27,7 @@ def stage(
         (folder / part / "variables").mkdir(parents=True)
         (folder / part / "variables" / "data").write_text(f"{content} of {part}")
     manifest = Manifest(
-        contract_version=1,
+        contract_version=CONTRACT_VERSION,
         release_version=0,
         created_at="2026-01-01T00:00:00+00:00",
         dataset={},

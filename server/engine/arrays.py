@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from serving.contract import (
     ENGINE_ARRAYS,
     ENGINE_FILE,
     ENGINE_PART,
+    LATER_ENGINE_ARRAYS,
     ContractError,
     EngineDescription,
     Manifest,
@@ -33,6 +33,7 @@ class EngineArrays:
 
     description: EngineDescription
     item_vectors: FloatArray
+    item_columns: FloatArray
     history_vectors: FloatArray
     base_vector: FloatArray
     tower_of_column: IndexArray
@@ -79,7 +80,13 @@ def read_arrays(folder: Path, manifest: Manifest, n_movies: int) -> EngineArrays
         "Y": 1 + len(description.profile_tokens),
         "F": description.n_features,
     }
-    arrays: Mapping[str, Any] = {name: _mapped(folder, name, sizes) for name in ENGINE_ARRAYS}
+    files = manifest.parts[ENGINE_PART]
+    lacking = {name for name in LATER_ENGINE_ARRAYS if engine_array_file(name) not in files}
+    arrays: dict[str, Any] = {
+        name: _mapped(folder, name, sizes) for name in ENGINE_ARRAYS if name not in lacking
+    }
+    # A view of the rows says the same, more slowly.
+    arrays.setdefault("item_columns", arrays["item_vectors"].T)
     return EngineArrays(description, **arrays)
 
 

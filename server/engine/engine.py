@@ -13,7 +13,7 @@ from server.domain import MovieId, NewMovie, UserId
 from server.engine.arrays import BoolArray, EngineArrays, FloatArray, IndexArray
 from server.engine.merged import products_of
 from server.engine.movie_features import MovieFeatures
-from server.engine.ranking import NOT_ALLOWED, Spread, best, standardised
+from server.engine.ranking import NOT_ALLOWED, Spread, best, falling, forbid, standardised
 from server.engine.rating import RatingTowers, RatingUser
 from server.engine.retrieval import RetrievalTowers, RetrievalUser
 from serving.contract import (
@@ -103,7 +103,7 @@ class Engine:
         self._rating_weight = np.float32(manifest.rating_weight)
         self._retrieval = RetrievalTowers(arrays)
         self._rating = RatingTowers(arrays, manifest.rating_range)
-        self._scores = products_of(arrays.item_vectors)
+        self._scores = products_of(arrays.item_columns)
         self._features = MovieFeatures(arrays.description)
 
     def place(self, asker: Asker) -> PlacedUser:
@@ -130,16 +130,17 @@ class Engine:
         user = self.place(asker)
         scores = self._scores(user.retrieval.vector)
         key = self._rating.all_ratings(user.rating) if by_rating else scores
-        np.copyto(key, NOT_ALLOWED, where=~allowed)
-        movies = best(key, self._n_candidates)
-        scores, ratings = scores[movies], self._rating.ratings(user.rating, movies)
+        forbid(key, allowed)
+        movies, keys = best(key, self._n_candidates)
+        ratings = self._rating.ratings(user.rating, movies)
+        scores = scores.take(movies) if by_rating else keys
         z_scores, retrieval_spread = standardised(scores)
         z_ratings, rating_spread = standardised(ratings)
         final = ratings if by_rating else z_scores + self._rating_weight * z_ratings
-        order = np.argsort(-final, kind="stable")[:K_MAX]
+        order = falling(final)[:K_MAX]
         return FinalOrder(
-            RankedMovies(movies[order], final[order]),
-            self._rating.clip(ratings[order]),
+            RankedMovies(movies.take(order), final.take(order)),
+            self._rating.clip(ratings.take(order)),
             user,
             retrieval_spread,
             rating_spread,
@@ -158,7 +159,7 @@ class Engine:
 
     def rate(self, asker: Asker, movie_ids: Sequence[MovieId]) -> FloatArray:
         """[C] ratings inside the range; of a movie that training did not see the user's bias."""
-        user = self.place(asker).rating
+        user = self._rating.user(asker.user_id, asker.movies, asker.ratings, asker.tokens)
         ratings = np.full(len(movie_ids), user.bias)
         known = [place for place, movie_id in enumerate(movie_ids) if movie_id in self._index]
         ratings[known] = self._rating.ratings(user, self.known(movie_ids))
@@ -189,7 +190,7 @@ class Engine:
         if mode == MODE_HYBRID:
             # Beside a movie that many rated, what stands near by content alone counts for less.
             cosines *= 1 - arrays.confidence[place] * (1 - arrays.confidence)
-        cosines[~allowed] = NOT_ALLOWED
+        forbid(cosines, allowed)
         cosines[place] = NOT_ALLOWED
         return _ranked(cosines)
 
@@ -198,7 +199,7 @@ class Engine:
         vector = self._features.times(movie, self._arrays.content_to_similarity)
         length = np.linalg.norm(vector)
         cosines = self._arrays.similar_content @ (vector / length if length > 0 else vector)
-        cosines[~allowed] = NOT_ALLOWED
+        forbid(cosines, allowed)
         return _ranked(cosines)
 
     def embed(self, movies: Sequence[NewMovie]) -> PlacedMovies:
@@ -218,5 +219,4 @@ class Engine:
 
 
 def _ranked(key: FloatArray) -> RankedMovies:
-    movies = best(key, K_MAX)
-    return RankedMovies(movies, key[movies])
+    return RankedMovies(*best(key, K_MAX))

@@ -67,15 +67,15 @@ class EngineTensors:
     def _recommend(self, inputs: Tensors) -> Tensors:
         allowed, index = self._allowed(inputs), self._catalogue.index
         allowed[[index[i] for i in _texts(inputs["exclude_ids"]) if i in index]] = False
+        asker = self._asker(inputs)
         listed = self._engine.recommend(
-            self._asker(inputs),
+            asker,
             allowed,
             by_rating=inputs["order"][0][0] == ORDER_PREDICTED_RATING,
         )
         places, drops = self._engine.reasons(listed)
-        history = listed.user.retrieval.movies
         cited = [
-            [self._id(history[at]) if drop > 0 else "" for at, drop in zip(*row, strict=True)]
+            [self._id(asker.movies[at]) if drop > 0 else "" for at, drop in zip(*row, strict=True)]
             for row in zip(places.tolist(), drops.tolist(), strict=True)
         ]
         n_missing = K_MAX - len(cited)

@@ -18,15 +18,18 @@ from server.engine.arrays import FloatArray
 
 LARGEST_BATCH: Final = 32
 
+BLOCK_MOVIES: Final = 2048
+"""Movies multiplied at once for a batch: a cache holds them and their scores."""
+
 MERGED_FROM_BYTES: Final = 4 * 2**20
 """Below, a processor's cache holds the matrix: a product of one's own costs less than the queue."""
 
 
-def products_of(items: FloatArray) -> Callable[[FloatArray], FloatArray]:
-    """Products of [N, D] `items` with vectors, in the way that is cheaper for their size."""
-    if items.nbytes >= MERGED_FROM_BYTES:
-        return MergedProducts(items)
-    return lambda vector: items @ vector
+def products_of(columns: FloatArray) -> Callable[[FloatArray], FloatArray]:
+    """Products of vectors with [D, N] `columns`, in the way that is cheaper for their size."""
+    if columns.nbytes >= MERGED_FROM_BYTES:
+        return MergedProducts(columns)
+    return lambda vector: vector @ columns
 
 
 @dataclass(slots=True, eq=False)
@@ -46,10 +49,10 @@ class _Waiting:
 
 
 class MergedProducts:
-    """Products of one matrix with vectors; called by many threads at once."""
+    """Products of vectors with one [D, N] matrix; called by many threads at once."""
 
-    def __init__(self, items: FloatArray) -> None:
-        self._items = items
+    def __init__(self, columns: FloatArray) -> None:
+        self._columns = columns
         self._lock = threading.Lock()
         self._queue: deque[_Waiting] = deque()
         self._is_busy = False
@@ -64,14 +67,14 @@ class MergedProducts:
                 self._queue.append(waiting)
         if waiting is None:
             try:
-                return self._items @ vector
+                return vector @ self._columns
             finally:
                 self._hand_over()
         waiting.news.acquire()
         if waiting.leads:
             self._answer(waiting)
         # Without scores the product for all failed: alone, each gets its own answer or error.
-        return self._items @ vector if waiting.scores is None else waiting.scores
+        return vector @ self._columns if waiting.scores is None else waiting.scores
 
     def _hand_over(self) -> None:
         with self._lock:
@@ -89,7 +92,7 @@ class MergedProducts:
                 batch.append(self._queue.popleft())
         try:
             try:
-                scores = np.stack([waiting.vector for waiting in batch]) @ self._items.T
+                scores = self._products(np.stack([waiting.vector for waiting in batch]))
             finally:
                 # Before the others of this batch wake up: the next one is not to wait for them.
                 self._hand_over()
@@ -98,3 +101,12 @@ class MergedProducts:
         finally:
             for waiting in batch[1:]:
                 waiting.news.release()
+
+    def _products(self, vectors: FloatArray) -> FloatArray:
+        """[B, N] of [B, D] vectors."""
+        n_movies = self._columns.shape[1]
+        scores = np.empty((len(vectors), n_movies), np.float32)
+        for start in range(0, n_movies, BLOCK_MOVIES):
+            block = slice(start, start + BLOCK_MOVIES)
+            np.matmul(vectors, self._columns[:, block], out=scores[:, block])
+        return scores

@@ -38,13 +38,16 @@ class EngineModels:
             by_rating=query.order is Order.PREDICTED_RATING,
         )
         cited, drops = engine.reasons(listed)
+        if known is not None:
+            # Where training saw none of the history, all places are 0 and lead to nobody.
+            cited = np.append(known, NOBODY)[cited]
         ranked = listed.ranked
         ranking = Ranking.of(
             self.source,
             ranked.movies,
             ranked.scores,
             listed.ratings,
-            np.where(drops > 0, known[cited] if len(known) else cited, NOBODY),
+            np.where(drops > 0, cited, NOBODY),
             drops,
         )
         return ranking, _vectors(listed) if query.wants_vectors else None
@@ -105,12 +108,15 @@ def _engine_of(release: ActiveRelease) -> Engine:
     return release.engine
 
 
-def _asker(release: ActiveRelease, user: ModelUser) -> tuple[Asker, IndexArray]:
-    """The user with what training saw of the history, and [H] the places of that in all of it."""
-    movies, ratings = user.movies, user.ratings
+def _asker(release: ActiveRelease, user: ModelUser) -> tuple[Asker, IndexArray | None]:
+    """The user with what training saw of the history, and where that stands in all of it.
+
+    The places are [H], or None where all of it was seen.
+    """
+    movies, ratings, known = user.movies, user.ratings, None
     # Behind the trained movies of a catalogue stand the added ones.
-    known = (movies < len(release.trained.movies)).nonzero()[0]
-    if len(known) < len(movies):
+    if release.added and not (is_known := movies < len(release.trained.movies)).all():
+        known = is_known.nonzero()[0]
         movies, ratings = movies[known], ratings[known]
     return Asker(user.user_id, movies, ratings, user.profile.tokens()), known
 

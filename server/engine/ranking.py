@@ -2,53 +2,74 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
-from server.engine.arrays import FloatArray, IndexArray
+from server.engine.arrays import BoolArray, FloatArray, IndexArray
 
 NO_SPREAD: Final = 1e-4
 """float32 carries seven digits: what is left of a smaller relative spread can't be compared."""
 EPSILON: Final = 1e-6
 """Added to a deviation before it divides; like NO_SPREAD as the graphs have it."""
 
-SAMPLED_EACH: Final = 16
-"""Every so manieth key is looked at to guess where the best ones begin."""
-
 NOT_ALLOWED: Final = np.float32(-np.inf)
 """Key of a movie that may not be listed."""
 
 
-def best(key: FloatArray, k: int) -> IndexArray:
-    """Indexes of the k greatest keys, falling, equal ones by index; none that is NOT_ALLOWED.
+def forbid(key: FloatArray, allowed: BoolArray) -> None:
+    """Writes NOT_ALLOWED into the [N] keys of movies that are not [N] allowed."""
+    # By arithmetic, whose time is the same for any filter: of a condition on each movie, one that
+    # half of them pass takes ten times as long as one that nearly all do.
+    limit = allowed.astype(np.float32)
+    limit -= np.float32(0.5)
+    limit *= np.float32(np.inf)
+    np.minimum(key, limit, out=key)
+
+
+def best(key: FloatArray, k: int) -> tuple[IndexArray, FloatArray]:
+    """Indexes of the k greatest keys, falling, equal ones by index, and these keys.
+
+    None of them is NOT_ALLOWED.
 
     Args:
       key: [N]
     """
-    found = _above_a_sample(key, k)
-    if found is None:
-        least = np.partition(key, len(key) - k)[len(key) - k] if k < len(key) else NOT_ALLOWED
-        found = np.flatnonzero(key > NOT_ALLOWED if least == NOT_ALLOWED else key >= least)
-    # Stable: what ties with the last one stands behind it by index, and is cut off.
-    return found[np.argsort(-key[found], kind="stable")[:k]]
+    bound = _reached_by(key, k)
+    found = (key > bound if bound == NOT_ALLOWED else key >= bound).nonzero()[0]
+    keys = key.take(found)
+    order = falling(keys)[:k]
+    return found.take(order), keys.take(order)
 
 
-def _above_a_sample(key: FloatArray, k: int) -> IndexArray | None:
-    """All indexes, rising, of keys above a bound that about 2 k of them pass; None if k do not.
+def _reached_by(key: FloatArray, k: int) -> np.float32:
+    """A bound that at least k keys reach, and of mixed ones about 1.4 k; NOT_ALLOWED if k do not.
 
-    Comparing every key with a bound costs a fifth of finding the exact one.
+    Of the greatest keys of 2 k groups the k-th: each of k groups has a key that reaches it. That
+    and one comparison with each key cost a third of partitioning them all.
     """
-    sample = key[::SAMPLED_EACH]
-    n_above = 2 * k // SAMPLED_EACH
-    if n_above >= len(sample):
-        return None
-    bound = np.partition(sample, len(sample) - n_above)[len(sample) - n_above]
-    if bound == NOT_ALLOWED:
-        return None
-    found = np.flatnonzero(key >= bound)
-    return found if len(found) >= k else None
+    n_groups = 2 * k
+    depth = len(key) // n_groups
+    if not depth:
+        return NOT_ALLOWED
+    # Every so manieth key is a group: neighbours may be alike, and the maxima are taken row by row.
+    greatest = np.maximum.reduce(key[: depth * n_groups].reshape(depth, n_groups), axis=0)
+    greatest.partition(k)
+    bound: np.float32 = greatest[k]
+    return bound
+
+
+def falling(values: FloatArray) -> IndexArray:
+    """[C] the order with the greatest value first, equal ones as they stand."""
+    negative = -values
+    # NumPy's quick sort takes a third of the time of its stable one, and ties are rare.
+    order = negative.argsort()
+    rising = negative.take(order)
+    if np.count_nonzero(rising[1:] == rising[:-1]):
+        order = negative.argsort(kind="stable")
+    return order
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +86,12 @@ def standardised(values: FloatArray) -> tuple[FloatArray, Spread]:
     if not len(values):
         return values, Spread(0.0, 0.0)
     # The reductions themselves: the methods mean() and std() take longer to get there.
-    mean = np.add.reduce(values) / np.float32(len(values))
-    centred = values - mean
-    deviation = np.sqrt(centred @ centred / np.float32(len(values)))
-    if not deviation > NO_SPREAD * np.maximum.reduce(np.abs(values)):
-        return np.zeros_like(values), Spread(float(mean), 0.0)
-    return centred / (deviation + np.float32(EPSILON)), Spread(float(mean), float(deviation))
+    mean = float(np.add.reduce(values)) / len(values)
+    centred = values - np.float32(mean)
+    deviation = math.sqrt(float(centred.dot(centred)) / len(values))
+    # No value is greater than this bound, and mostly the bound says enough.
+    outermost = abs(mean) + math.sqrt(len(values)) * deviation
+    if deviation <= NO_SPREAD * outermost and deviation <= NO_SPREAD * np.abs(values).max():
+        return np.zeros_like(values), Spread(mean, 0.0)
+    centred *= np.float32(1 / (deviation + EPSILON))
+    return centred, Spread(mean, deviation)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -42,7 +44,7 @@ class RatingTowers:
         self._spread, self._spread_items = arrays.spread, arrays.spread_items
         self._history_hold = description.history_hold
         self._noise, self._mood = np.float32(description.noise), np.float32(description.mood)
-        self._range = rating_range
+        self._low, self._high = map(np.float32, rating_range)
 
     def user(
         self, user_id: str, movies: IndexArray, ratings: FloatArray, tokens: Sequence[str]
@@ -65,7 +67,9 @@ class RatingTowers:
 
     def ratings(self, user: RatingUser, movies: IndexArray) -> FloatArray:
         """[C] ratings of [C] movies, not clipped."""
-        return self._items[movies] @ user.row + user.bias
+        ratings: FloatArray = self._items.take(movies, axis=0).dot(user.row)
+        ratings += user.bias
+        return ratings
 
     def all_ratings(self, user: RatingUser) -> FloatArray:
         """[N] ratings of the catalogue, not clipped."""
@@ -73,12 +77,11 @@ class RatingTowers:
 
     def clip(self, ratings: FloatArray) -> FloatArray:
         """Ratings inside the release's range."""
-        return np.minimum(np.maximum(ratings, np.float32(self._range[0])), self._range[1])
+        return np.minimum(np.maximum(ratings, self._low), self._high)
 
     def _stored_place(self, user_id: str) -> int | None:
         name = user_id.encode()
-        # A longer id than any is cut to the width of the array; what is found is compared whole.
-        place = int(np.searchsorted(self._user_ids, np.array(name, self._user_ids.dtype)))
+        place = bisect_left(self._user_ids, name)
         found = place < len(self._user_ids) and self._user_ids[place] == name
         return place if found else None
 
@@ -89,8 +92,8 @@ class RatingTowers:
         return RatingUser(row, bias)
 
     def _of_history(self, movies: IndexArray, hold: float) -> FloatArray:
-        total: FloatArray = self._history[movies].sum(axis=0)
-        total /= np.sqrt(np.float32(max(len(movies), 1) + hold))
+        total: FloatArray = np.add.reduce(self._history.take(movies, axis=0), axis=0)
+        total *= np.float32(1 / math.sqrt(max(len(movies), 1) + hold))
         return total
 
     def _stranger(
@@ -104,17 +107,21 @@ class RatingTowers:
         if self._reads_history:
             row += self._of_history(movies, self._history_hold)
         rated = np.isfinite(ratings)
-        if rated.any():
-            row += self._moved(self._as_user(row), movies[rated], ratings[rated])
+        if not rated.all():
+            movies, ratings = movies[rated], ratings[rated]
+        if len(movies):
+            row += self._moved(self._as_user(row), movies, ratings)
         return self._as_user(row)
 
     def _moved(self, user: RatingUser, movies: IndexArray, ratings: FloatArray) -> FloatArray:
         """[R + 1] what [n] rated movies say of a stranger, where strangers are normal."""
-        seen = self._spread_items[movies]
-        seen -= self._mood * seen.mean(axis=0)
+        mood = self._mood / np.float32(len(movies))
+        seen = self._spread_items.take(movies, axis=0)
+        seen -= mood * np.add.reduce(seen, axis=0)
         residuals = ratings - self.ratings(user, movies)
-        residuals -= self._mood * residuals.mean()
+        residuals -= mood * np.add.reduce(residuals)
         gram = seen.T @ seen
-        gram[np.diag_indices(len(gram))] += self._noise
+        diagonal = gram.ravel()[:: len(gram) + 1]
+        diagonal += self._noise
         along = np.linalg.solve(gram, residuals @ seen)
         return np.asarray(along @ self._spread, np.float32)

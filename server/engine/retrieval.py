@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from bisect import bisect_right
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,12 +18,8 @@ class RetrievalUser:
 
     vector: FloatArray
     """[D]"""
-    movies: IndexArray
-    """[H] oldest first."""
-    weights: FloatArray
-    """[H, Z] liking times age weight, by tower."""
-    scale: FloatArray
-    """[D] gate over deviation of each column's tower."""
+    pulls: FloatArray
+    """[H, D] what each movie of the history, oldest first, adds to `vector`."""
 
 
 class RetrievalTowers:
@@ -31,52 +29,60 @@ class RetrievalTowers:
         description = arrays.description
         self._items = arrays.item_vectors
         self._history_vectors = arrays.history_vectors
-        self._base = arrays.base_vector
+        self._base = np.array(arrays.base_vector)
         self._tower_of_column = np.array(arrays.tower_of_column)
-        self._columns = np.arange(len(self._tower_of_column))
-        self._covariance = arrays.covariance
-        self._gate_from, self._gate = np.array(arrays.gate_from), np.array(arrays.gate)
-        n_towers = self._gate.shape[1]
+        self._covariance = np.array(arrays.covariance)
+        self._gate_from: list[int] = arrays.gate_from.tolist()
+        self._gate: list[list[float]] = arrays.gate.tolist()
+        n_towers = arrays.gate.shape[1]
         self._columns_of_towers = np.eye(n_towers, dtype=np.float32)[self._tower_of_column]
-        self._low = np.float32(description.liking_low)
-        self._liking_span = np.float32(description.liking_high - description.liking_low)
-        self._disliked = np.float32(description.disliked)
-        self._oldest_first = arrays.age_weights[::-1].copy()
+        # liking = rating * slope + start, from `disliked` to 1.
+        slope = (1 - description.disliked) / (description.liking_high - description.liking_low)
+        self._slope = np.float32(slope)
+        self._start = np.float32(description.disliked - slope * description.liking_low)
+        self._disliked, self._liked = np.float32(description.disliked), np.float32(1)
+        self._age_weights = np.array(arrays.age_weights)
 
     def user(self, movies: IndexArray, ratings: FloatArray) -> RetrievalUser:
         """A user with this history.
 
         Args:
           movies: [H] movie_index, oldest first.
-          ratings: [H]; one that is no finite number counts as a movie seen and not rated.
+          ratings: [H] NaN = seen and not rated.
         """
-        weights: FloatArray = self._by_age(len(movies)) * self._liking(ratings)[:, None]
-        by_tower: FloatArray = weights.T @ self._history_vectors[movies]
-        vector: FloatArray = self._base + by_tower[self._tower_of_column, self._columns]
+        weights = self._by_age(len(movies)) * self._liking(ratings)[:, None]
+        pulls = self._history_vectors.take(movies, axis=0)
+        # To columns by a product: it costs less than repeating the towers' weights.
+        pulls *= weights.dot(self._columns_of_towers.T)
+        vector: FloatArray = np.add.reduce(pulls, axis=0)
+        vector += self._base
         scale = self._scale(vector, len(movies))
-        return RetrievalUser(vector * scale, movies, weights, scale)
+        vector *= scale
+        pulls *= scale
+        return RetrievalUser(vector, pulls)
 
     def _by_age(self, n_movies: int) -> FloatArray:
         """[H, Z] weights of a history's movies, the oldest first."""
-        n_older = n_movies - len(self._oldest_first)
-        if n_older <= 0:
-            return self._oldest_first[-n_older:]
-        return np.concatenate([self._oldest_first[:1].repeat(n_older, axis=0), self._oldest_first])
+        # Clipped: what is older than all ages weighs as the oldest.
+        return self._age_weights.take(np.arange(n_movies - 1, -1, -1), axis=0, mode="clip")
 
     def _liking(self, ratings: FloatArray) -> FloatArray:
         """[H] 1 for a movie liked or not rated, `disliked` for one rated low."""
-        share: FloatArray = np.minimum(np.maximum((ratings - self._low) / self._liking_span, 0), 1)
-        liking: FloatArray = self._disliked + (1 - self._disliked) * share
-        return np.where(np.isfinite(ratings), liking, np.float32(1))
+        liking: FloatArray = ratings * self._slope
+        liking += self._start
+        # fmin, and not minimum, makes 1 of NaN.
+        np.fmin(liking, self._liked, out=liking)
+        return np.maximum(liking, self._disliked, out=liking)
 
     def _scale(self, vector: FloatArray, n_movies: int) -> FloatArray:
-        gate = self._gate[np.searchsorted(self._gate_from, n_movies, side="right") - 1]
-        variance = (vector * (self._covariance @ vector)) @ self._columns_of_towers
-        deviation = np.sqrt(np.maximum(variance, 0))
-        scale: FloatArray = np.divide(
-            gate, deviation, out=np.zeros_like(deviation), where=deviation > 0
-        )
-        return scale[self._tower_of_column]
+        """[D] gate over deviation of each column's tower."""
+        gate = self._gate[bisect_right(self._gate_from, n_movies) - 1]
+        variances = (vector * self._covariance.dot(vector)).dot(self._columns_of_towers)
+        scales = [
+            weight / math.sqrt(variance) if variance > 0 else 0.0
+            for weight, variance in zip(gate, variances.tolist(), strict=True)
+        ]
+        return np.array(scales, np.float32).take(self._tower_of_column)
 
     def reasons(self, user: RetrievalUser, movies: IndexArray) -> tuple[IndexArray, FloatArray]:
         """The places in the history that pull each of [K] movies up most, and how much.
@@ -85,17 +91,16 @@ class RetrievalTowers:
           [K, 3] places, and [K, 3] what the score loses without that movie, ages and gate held,
           falling; 0 where nothing pulls up.
         """
-        n_history = len(user.movies)
-        places = np.zeros((len(movies), REASONS_MAX), np.int64)
-        drops = np.zeros((len(movies), REASONS_MAX), np.float32)
-        if not n_history:
-            return places, drops
-        terms = user.weights[:, self._tower_of_column] * self._history_vectors[user.movies]
-        lost = self._items[movies] @ (terms * user.scale).T
-        rows = np.arange(len(movies))
-        # Three looks at [K, H] cost less than ordering each row, and of equals find the older.
-        for rank in range(min(REASONS_MAX, n_history)):
-            places[:, rank] = best = lost.argmax(axis=1)
-            drops[:, rank] = lost[rows, best]
-            lost[rows, best] = -np.inf
-        return places, np.maximum(drops, 0)
+        n_movies, n_history = len(movies), len(user.pulls)
+        places = np.zeros((REASONS_MAX, n_movies), np.int64)
+        drops = np.zeros((REASONS_MAX, n_movies), np.float32)
+        if n_history:
+            lost = self._items.take(movies, axis=0).dot(user.pulls.T)
+            entries, row_starts = lost.ravel(), np.arange(0, lost.size, n_history)
+            # Looks at [K, H] cost less than ordering each row, and of equals find the older.
+            for rank in range(min(REASONS_MAX, n_history)):
+                greatest = lost.argmax(axis=1, out=places[rank]) + row_starts
+                entries.take(greatest, out=drops[rank], mode="clip")
+                entries[greatest] = -np.inf
+        np.maximum(drops, 0, out=drops)
+        return np.ascontiguousarray(places.T), np.ascontiguousarray(drops.T)

@@ -10,6 +10,7 @@ from serving.contract.engine import (
     ENGINE_FILE,
     ENGINE_FORMAT,
     ENGINE_PART,
+    LATER_ENGINE_ARRAYS,
     MAX_USER_ID_BYTES,
     EngineDescription,
     engine_array_file,
@@ -37,6 +38,7 @@ from serving.contract.manifest import (
     verify_part,
 )
 from serving.contract.signatures import (
+    BY_NUMBER,
     CONTRACT_VERSION,
     DEFAULT_SIGNATURE,
     FEATURES_PART,
@@ -48,6 +50,7 @@ from serving.contract.signatures import (
     OPTIONAL_SERVABLES,
     ORDER_DEFAULT,
     ORDER_PREDICTED_RATING,
+    READABLE_VERSIONS,
     REASONS_MAX,
     REQUIRED_SERVABLES,
     SIGNATURES,
@@ -75,6 +78,7 @@ from serving.contract.snapshot import (
 __all__ = [
     "ARRAY_PARTS",
     "BATCH_SIZES",
+    "BY_NUMBER",
     "CONTAINER_MODELS_DIR",
     "CONTRACT_VERSION",
     "DEFAULT_SIGNATURE",
@@ -87,6 +91,7 @@ __all__ = [
     "HISTORIES_FILE",
     "HOLDOUT_FILE",
     "K_MAX",
+    "LATER_ENGINE_ARRAYS",
     "MANIFEST_FILE",
     "MAX_USER_ID_BYTES",
     "MODEL_HINTS_FILE",
@@ -99,6 +104,7 @@ __all__ = [
     "ORDER_DEFAULT",
     "ORDER_PREDICTED_RATING",
     "POPULAR_FILE",
+    "READABLE_VERSIONS",
     "REASONS_MAX",
     "REQUIRED_SERVABLES",
     "SIGNATURES",

@@ -11,6 +11,9 @@ from serving.contract.manifest import GoldenRequest
 TOLERANCE: Final = 1e-4
 """Largest difference of a number, absolute below 1 and relative above."""
 
+_MOVIES: Final = frozenset({"movie_ids", "movie_numbers"})
+"""Outputs that name the movies of a ranked answer."""
+
 
 def golden_differences(golden: GoldenRequest, answer: Mapping[str, Any]) -> list[str]:
     """What differs between the recorded outputs and `answer`, a sentence each; empty if nothing.
@@ -26,12 +29,12 @@ def golden_differences(golden: GoldenRequest, answer: Mapping[str, Any]) -> list
     for name, expected in golden.outputs.items():
         if name not in answer:
             differences.append(f"{where}: output {name} is missing")
-        elif name == "movie_ids":
+        elif name in _MOVIES:
             rows = zip(expected, answer[name], golden.outputs["scores"], strict=True)
-            same = all(_same_ids(*row) for row in rows)
+            same = all(_same_movies(*row) for row in rows)
             if not same:
-                differences.append(f"{where}: movie_ids differ")
-        elif name != "ratings" or "movie_ids" not in golden.outputs:
+                differences.append(f"{where}: {name} differ")
+        elif name != "ratings" or not _MOVIES & golden.outputs.keys():
             largest = _largest_difference(expected, answer[name])
             if not largest <= TOLERANCE:
                 differences.append(f"{where}: {name} differs by {largest:.3g}")
@@ -49,23 +52,24 @@ def _ties(scores: list[float]) -> Iterator[slice]:
             start = end
 
 
-def _same_ids(expected: list[str], got: list[str], scores: list[float]) -> bool:
+def _same_movies(expected: list[Any], got: list[Any], scores: list[float]) -> bool:
     if len(expected) != len(got):
         return False
     runs = list(_ties(scores))
-    # A tie may reach past the last column, so the last run need not hold the same ids.
+    # A tie may reach past the last column, so the last run need not hold the same movies.
     last = runs[-1] if len(expected) > 1 and expected[-1] else slice(0, 0)
     return all(set(expected[run]) == set(got[run]) for run in runs if run != last)
 
 
 def _same_ratings(expected: Mapping[str, Any], got: Mapping[str, Any]) -> bool:
     """Ratings by movie: ties may have changed places."""
-    for ids, ratings, other_ids, other_ratings in zip(
-        expected["movie_ids"], expected["ratings"], got["movie_ids"], got["ratings"], strict=True
+    (named_by,) = _MOVIES & expected.keys()
+    for movies, ratings, other_movies, other_ratings in zip(
+        expected[named_by], expected["ratings"], got[named_by], got["ratings"], strict=True
     ):
-        other = dict(zip(other_ids, other_ratings, strict=True))
-        for movie_id, rating in zip(ids, ratings, strict=True):
-            if movie_id in other and not abs(other[movie_id] - rating) <= TOLERANCE:
+        other = dict(zip(other_movies, other_ratings, strict=True))
+        for movie, rating in zip(movies, ratings, strict=True):
+            if movie in other and not abs(other[movie] - rating) <= TOLERANCE:
                 return False
     return True
 

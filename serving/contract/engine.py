@@ -55,6 +55,9 @@ ENGINE_ARRAYS: Final[Mapping[str, TensorDef]] = MappingProxyType(
         # A user's retrieval vector: base + sum of liking * age weight * history vector, then
         # the gate's weight over the deviation of each tower's scores.
         "item_vectors": _floats("N", "D"),
+        # The same turned over: all movies at once are multiplied faster so, single ones are read
+        # faster as rows.
+        "item_columns": _floats("D", "N"),
         "history_vectors": _floats("N", "D"),
         "base_vector": _floats("D"),
         "tower_of_column": _int64("D"),
@@ -87,6 +90,10 @@ ENGINE_ARRAYS: Final[Mapping[str, TensorDef]] = MappingProxyType(
     }
 )
 """dtype and shape by name; strings are UTF-8 bytes of one width, padded with NUL."""
+
+
+LATER_ENGINE_ARRAYS: Final = frozenset({"item_columns"})
+"""Those that a part of this format may lack, because it was written before there were any."""
 
 
 def engine_array_file(name: str) -> str:

@@ -11,8 +11,8 @@ from typing import Any
 
 from serving.contract.layout import ModelsDir
 from serving.contract.signatures import (
-    CONTRACT_VERSION,
     FEATURES_PART,
+    READABLE_VERSIONS,
     REQUIRED_SERVABLES,
 )
 
@@ -119,9 +119,10 @@ def parse_manifest(content: dict[str, Any], path: Path) -> Manifest:
     """
     contract_version = content.get("contract_version")
     _require(
-        contract_version == CONTRACT_VERSION,
+        contract_version in READABLE_VERSIONS,
         path,
-        f"contract_version is {contract_version!r}, this code speaks {CONTRACT_VERSION}",
+        f"contract_version is {contract_version!r},"
+        f" this code speaks {' and '.join(map(str, READABLE_VERSIONS))}",
     )
     known = {f.name for f in fields(Manifest)}
     missing = sorted(known - set(content) - {"golden_requests"})

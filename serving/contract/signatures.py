@@ -1,4 +1,4 @@
-"""Contract 1: the parts of a release, their signatures, dtypes and shapes.
+"""Contract 2: the parts of a release, their signatures, dtypes and shapes.
 
 Dimensions are letters that mean the same everywhere:
 
@@ -14,6 +14,10 @@ D     dimension of the retrieval vectors, R of the rating vectors (manifest)
 Every input has rank >= 1 with dimension 0 = batch, and the first element of a
 padded row is neutral: TensorFlow Serving pads merged calls with a tensor's own
 first element.
+
+A movie's number is 1 + its movie_index in the release's snapshot; 0 is padding
+and no movie. Numbers travel as raw bytes, while each of a thousand strings of a
+call is made, checked and looked up on both sides.
 """
 
 from __future__ import annotations
@@ -23,7 +27,10 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final, Literal
 
-CONTRACT_VERSION: Final = 1
+CONTRACT_VERSION: Final = 2
+
+READABLE_VERSIONS: Final = (1, 2)
+"""Of manifests. A release of contract 1 has no signature `by_number`; all else is the same."""
 
 K_MAX: Final = 200
 """Columns of every ranked output, and the deepest page."""
@@ -37,6 +44,9 @@ YEAR_UNSET: Final = (-(2**63), 2**63 - 1)
 """`years` of a request without bounds: the int64 extremes."""
 
 DEFAULT_SIGNATURE: Final = "serving_default"
+
+BY_NUMBER: Final = "by_number"
+"""The signature of `recommend` that names movies by number."""
 
 WIDTH_BUCKETS: Final = (1, 16, 64, 256, 1024, 16384)
 """Widths to which callers pad; only calls of one bucket may be merged."""
@@ -94,30 +104,48 @@ _MOVIE_FEATURES = {
     "tags": _string("B", "T"),
 }
 _RANKED = {"movie_ids": _string("B", K_MAX), "scores": _float("B", K_MAX)}
+_WISH = {**_MASKS, "order": _int64("B", 1)}
+_PLACED_USER = {
+    "user_vector": _float("B", "D"),
+    "rating_vector": _float("B", "R"),
+    "rating_bias": _float("B", 1),
+    # Mean and deviation of the retrieval scores, then of the ratings,
+    # over the candidates of the final order; a deviation of 0 means z = 0.
+    "score_stats": _float("B", 4),
+}
 
 SIGNATURES: Final[Mapping[str, Mapping[str, Signature]]] = MappingProxyType(
     {
         "recommend": {
             DEFAULT_SIGNATURE: Signature(
-                inputs={
-                    **_USER,
-                    "exclude_ids": _string("B", "E"),
-                    **_MASKS,
-                    "order": _int64("B", 1),
-                },
+                inputs={**_USER, "exclude_ids": _string("B", "E"), **_WISH},
                 outputs={
                     **_RANKED,
                     "ratings": _float("B", K_MAX),
                     "reason_ids": _string("B", K_MAX, REASONS_MAX),
                     "reason_drops": _float("B", K_MAX, REASONS_MAX),
-                    "user_vector": _float("B", "D"),
-                    "rating_vector": _float("B", "R"),
-                    "rating_bias": _float("B", 1),
-                    # Mean and deviation of the retrieval scores, then of the ratings,
-                    # over the candidates of the final order; a deviation of 0 means z = 0.
-                    "score_stats": _float("B", 4),
+                    **_PLACED_USER,
                 },
-            )
+            ),
+            BY_NUMBER: Signature(
+                inputs={
+                    "user_id": _string("B"),
+                    "history_numbers": _int64("B", "H"),
+                    "history_ratings": _float("B", "H"),
+                    "profile": _string("B", "P"),
+                    "exclude_numbers": _int64("B", "E"),
+                    **_WISH,
+                },
+                outputs={
+                    "movie_numbers": _int64("B", K_MAX),
+                    "scores": _float("B", K_MAX),
+                    "ratings": _float("B", K_MAX),
+                    # 1 + the column of history_numbers; 0 = none is cited.
+                    "reason_places": _int64("B", K_MAX, REASONS_MAX),
+                    "reason_drops": _float("B", K_MAX, REASONS_MAX),
+                    **_PLACED_USER,
+                },
+            ),
         },
         "ranking": {
             DEFAULT_SIGNATURE: Signature(

@@ -22,8 +22,8 @@ INDEX = ("recommend_scann", 1)
 @pytest.fixture
 def indexed_server() -> Iterator[FakeModelServer]:
     functions = world_models()
-    exact = functions["recommend", "serving_default"]
-    with FakeModelServer({**functions, ("recommend_scann", "serving_default"): exact}) as server:
+    functions["recommend_scann", "by_number"] = functions["recommend", "by_number"]
+    with FakeModelServer(functions) as server:
         yield server
 
 

@@ -20,6 +20,7 @@ from tests.fault.waiting import eventually
 
 Code = grpc.StatusCode
 RECOMMEND = ("recommend", "serving_default")
+BY_NUMBER = ("recommend", "by_number")
 RETRIEVAL = ("retrieval", "serving_default")
 RANK = ("ranking", "rank")
 
@@ -131,7 +132,7 @@ def test_retrieval_and_ranking_stand_in_for_recommend(
     assert {e.source for e in response.recommendations} == {pb.SOURCE_RETRIEVAL}
     assert list(response.answer.degraded_reasons) == ["model_server_unavailable"]
     # UNAVAILABLE is tried twice, then the ladder goes on.
-    assert model_server.called() == [RECOMMEND, RECOMMEND, RETRIEVAL, RANK]
+    assert model_server.called() == [BY_NUMBER, BY_NUMBER, RETRIEVAL, RANK]
 
 
 def test_retrieval_alone_is_rated_by_means(
@@ -175,7 +176,7 @@ def test_a_slow_model_server_costs_quality_not_the_answer(
     assert len(response.recommendations) == 9
     assert list(response.answer.degraded_reasons) == ["model_server_timeout"]
     # A cap for each rung of the ladder would add up to the caller's whole time.
-    assert called == [RECOMMEND]
+    assert called == [BY_NUMBER]
     assert caught.value.code() is Code.UNAVAILABLE
 
 

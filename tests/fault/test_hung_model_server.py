@@ -18,6 +18,7 @@ from tests.fault.waiting import eventually
 
 HOT = pb.RecommendUserRequest(user_id="hot", page_size=2)
 RECOMMEND = ("recommend", "serving_default")
+BY_NUMBER = ("recommend", "by_number")
 
 
 @contextmanager
@@ -52,7 +53,7 @@ def test_after_three_timeouts_nobody_waits(
     with served(settings, **patient) as stub, hung(model_server):
         answers = [stub.RecommendUser(HOT, timeout=30) for _ in range(10)]
 
-    assert model_server.called() == [RECOMMEND] * 3
+    assert model_server.called() == [BY_NUMBER] * 3
     assert {tuple(a.answer.degraded_reasons) for a in answers} == {("model_server_timeout",)}
     assert all(len(a.recommendations) == 2 for a in answers)
 
@@ -60,7 +61,10 @@ def test_after_three_timeouts_nobody_waits(
 def test_a_crowd_is_answered_though_every_worker_waits_once(
     settings: Settings, model_server: FakeModelServer
 ) -> None:
-    """Sixty calls on four workers: no more than the workers' own first calls reach the server."""
+    """Sixty calls on four workers: each worker waits for one of its calls, or none at all.
+
+    Those that wait behind the first one tell as much as if they had been sent.
+    """
     patient = {"predict_timeout_s": 0.3, "model_server_retry_s": 3600.0, "workers": 4}
     with (
         served(settings, **patient) as stub,
@@ -70,7 +74,7 @@ def test_a_crowd_is_answered_though_every_worker_waits_once(
         answers = list(crowd.map(lambda _: stub.RecommendUser(HOT, timeout=60), range(60)))
 
     assert len(answers) == 60
-    assert 3 <= len(model_server.called()) <= 3 + 4
+    assert 1 <= len(model_server.called()) <= 3 + 4
 
 
 def test_a_server_that_wakes_up_is_used_again(

@@ -17,13 +17,17 @@ from tests.fake_model_server import FakeModelServer
 
 @pytest.fixture
 def broken(stub: RecommenderServiceStub, settings: Settings) -> RecommenderServiceStub:
-    """A gateway whose store breaks while it runs."""
-    stub.GetUser(pb.GetUserRequest(user_id="hot"), timeout=10)
+    """A gateway whose store breaks while it runs, before anybody whom it knows was read."""
+    stub.GetUser(pb.GetUserRequest(user_id="stranger"), timeout=10)
+    break_store(settings)
+    return stub
+
+
+def break_store(settings: Settings) -> None:
     with sqlite3.connect(settings.store_path) as connection:
         connection.execute("ALTER TABLE users RENAME TO gone")
         connection.execute("ALTER TABLE events RENAME TO gone_too")
     connection.close()
-    return stub
 
 
 def test_lists_and_ratings_go_on_with_the_request_alone(
@@ -48,7 +52,27 @@ def test_lists_and_ratings_go_on_with_the_request_alone(
     assert list(listed.answer.degraded_reasons) == ["feature_store_unavailable"]
     assert rated.ratings[0].rating == 4
     assert rated.answer.degraded
-    assert model_server.calls[0].inputs["history_ids"][0][-1] == "m12"
+    assert model_server.calls[0].inputs["history_numbers"][0][-1] == 12
+
+
+def test_who_was_read_before_is_still_known(
+    stub: RecommenderServiceStub, settings: Settings
+) -> None:
+    """The same list, not degraded, as nothing can have changed; until a rating is to be stored."""
+    request = pb.RecommendUserRequest(user_id="hot")
+    before = stub.RecommendUser(request, timeout=10)
+    break_store(settings)
+
+    after = stub.RecommendUser(request, timeout=10)
+    assert [e.movie.movie_id for e in after.recommendations] == [
+        e.movie.movie_id for e in before.recommendations
+    ]
+    assert not after.answer.degraded
+
+    event = pb.RecordRatingsRequest.RatingEvent(user_id="hot", movie_id="m1", rating=3)
+    with pytest.raises(grpc.RpcError):
+        stub.RecordRatings(pb.RecordRatingsRequest(ratings=[event]), timeout=10)
+    assert stub.RecommendUser(request, timeout=10).answer.degraded
 
 
 def test_both_backends_away_still_answer(

@@ -62,6 +62,7 @@ def engine_problems(folder: Path, sizes: Mapping[str, int]) -> Iterator[str]:
         yield str(error)
         return
     known = {**sizes, "Q": sizes["R"] + 1, "F": description.n_features}
+    arrays: dict[str, NDArray[Any]] = {}
     for name, definition in ENGINE_ARRAYS.items():
         array = np.load(folder / engine_array_file(name), mmap_mode="r", allow_pickle=False)
         kind = "S" if definition.dtype == "string" else np.dtype(definition.dtype).kind
@@ -76,6 +77,9 @@ def engine_problems(folder: Path, sizes: Mapping[str, int]) -> Iterator[str]:
             yield f"engine: {name} has shape {array.shape}, the contract says [{dims}]"
         elif kind == "f" and not np.isfinite(array).all():
             yield f"engine: {name} has a number that is not finite"
+        arrays[name] = array
+    if not np.array_equal(arrays["item_columns"], arrays["item_vectors"].T):
+        yield "engine: item_columns is another matrix than item_vectors"
 
 
 def _arrays(parts: Ingredients) -> dict[str, NDArray[Any]]:
@@ -89,6 +93,7 @@ def _arrays(parts: Ingredients) -> dict[str, NDArray[Any]]:
     collaborative = parts.similarity.item_vectors
     arrays = {
         "item_vectors": retrieval.item_vectors,
+        "item_columns": retrieval.item_vectors.T,
         "history_vectors": retrieval.history_vectors,
         "base_vector": retrieval.base_vector,
         "tower_of_column": retrieval.tower_of_column,

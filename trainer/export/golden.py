@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from serving.contract import (
+    BY_NUMBER,
     MODE_COLLABORATIVE,
     MODE_CONTENT,
     MODE_HYBRID,
@@ -23,7 +24,7 @@ from trainer.datasets import Col, Dataset
 from trainer.export.graphs import Servable, tensor_spec
 from trainer.features.index import DenseIndex, Interactions
 
-NOT_RECORDED = frozenset({"reason_ids", "reason_drops"})
+NOT_RECORDED = frozenset({"reason_ids", "reason_places", "reason_drops"})
 """Three for each of K_MAX columns, and their order means nothing where drops tie."""
 
 
@@ -75,6 +76,7 @@ def example_inputs(
         for masks, order in ((no_masks, 0), (some_masks, 0), (no_masks, 1)):
             inputs = {**person, **seen, **masks, "order": [[order]]}
             examples.append(("recommend", "serving_default", inputs))
+            examples.append(("recommend", BY_NUMBER, _by_number(inputs, index)))
         examples.append(("retrieval", "serving_default", person))
         some_movies = [["", *index.movie_ids[:: max(1, index.n_movies // 20)]]]
         examples.append(("ranking", "rank", {**person, "movie_ids": some_movies}))
@@ -95,6 +97,16 @@ def example_inputs(
     examples.append(("content", "similar", {**described, **no_masks}))
     examples.append(("content", "embed_user", {"profile": [["", "age:30", "gender:F"]]}))
     return examples
+
+
+def _by_number(inputs: Mapping[str, Any], index: DenseIndex) -> dict[str, Any]:
+    """What `serving_default` of `recommend` is asked, with movies by number."""
+    numbers = {"": 0} | {movie: number for number, movie in enumerate(index.movie_ids, 1)}
+    same = {name: row for name, row in inputs.items() if not name.endswith("_ids")}
+    return same | {
+        name.replace("_ids", "_numbers"): [[numbers[movie] for movie in inputs[name][0]]]
+        for name in ("history_ids", "exclude_ids")
+    }
 
 
 def to_tensors(servable: str, signature: str, inputs: Mapping[str, Any]) -> dict[str, tf.Tensor]:

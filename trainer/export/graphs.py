@@ -1,4 +1,4 @@
-"""The four servables of contract 1 as plain `tf.Module`s: no Keras object enters a graph."""
+"""The four servables of contract 2 as plain `tf.Module`s: no Keras object enters a graph."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from trainer.export.layers import (
     IdTable,
     pad_columns,
     ranked,
+    strongest,
     top_movies,
     with_zero_row,
     without,
@@ -128,38 +129,74 @@ class Recommend(Servable):
         years: tf.Tensor,
         order: tf.Tensor,
     ) -> dict[str, tf.Tensor]:
-        history = self._movies.indexes(history_ids)
-        user = User(
-            self._retrieval.user(history, history_ratings),
-            self._rating.user(user_id, history, history_ratings, self._profiles.said(profile)),
-        )
+        user = self._user(user_id, self._movies.indexes(history_ids), history_ratings, profile)
         wish = Wish(genres_any, genres_all, genres_none, years, order)
-        movies, valid, scores, candidate_ratings = self._candidates(
-            user, self._movies.indexes(exclude_ids), wish
+        listed, numbers = self._listed(user, self._movies.indexes(exclude_ids), wish)
+        # The last id is padding: to choose among numbers costs less than among strings.
+        ids = tf.pad(history_ids, [[0, 0], [0, 1]], constant_values="")
+        nobody = tf.cast(tf.shape(history_ids)[1], tf.int64)
+        places = listed.pop("reason_places")
+        cited = tf.gather(ids, tf.where(places > 0, places - 1, nobody), batch_dims=1)
+        return {
+            **listed,
+            "movie_ids": self._movies.ids(tf.where(numbers > 0, numbers - 1, self._movies.n_ids)),
+            "reason_ids": cited,
+        }
+
+    def call_by_number(  # noqa: PLR0913 - the contract's inputs
+        self,
+        *,
+        user_id: tf.Tensor,
+        history_numbers: tf.Tensor,
+        history_ratings: tf.Tensor,
+        profile: tf.Tensor,
+        exclude_numbers: tf.Tensor,
+        genres_any: tf.Tensor,
+        genres_all: tf.Tensor,
+        genres_none: tf.Tensor,
+        years: tf.Tensor,
+        order: tf.Tensor,
+    ) -> dict[str, tf.Tensor]:
+        history = self._movies.of_numbers(history_numbers)
+        user = self._user(user_id, history, history_ratings, profile)
+        wish = Wish(genres_any, genres_all, genres_none, years, order)
+        listed, numbers = self._listed(user, self._movies.of_numbers(exclude_numbers), wish)
+        return {**listed, "movie_numbers": numbers}
+
+    def _user(
+        self, user_id: tf.Tensor, history: tf.Tensor, ratings: tf.Tensor, profile: tf.Tensor
+    ) -> User:
+        return User(
+            self._retrieval.user(history, ratings),
+            self._rating.user(user_id, history, ratings, self._profiles.said(profile)),
         )
+
+    def _listed(
+        self, user: User, excluded: tf.Tensor, wish: Wish
+    ) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
+        """The outputs that both signatures have, with reason_places, and [B, K] movie numbers."""
+        movies, valid, scores, candidate_ratings = self._candidates(user, excluded, wish)
         z_retrieval, retrieval_stats = z_scores(scores, valid)
         z_rating, rating_stats = z_scores(candidate_ratings, valid)
         blended = z_retrieval + self._rating_weight * z_rating
-        final = tf.where(order == 1, candidate_ratings, blended)
+        final = tf.where(wish.order == 1, candidate_ratings, blended)
 
         position, in_list = top_movies(final, valid, min(K_MAX, self._n_candidates))
         movies = tf.gather(movies, position, batch_dims=1)
-        drops, cited = self._reasons(user.retrieval, movies, history_ids, in_list)
-        return {
-            "movie_ids": pad_columns(
-                self._movies.ids(tf.where(in_list, movies, self._movies.n_ids))
-            ),
+        drops, places = self._reasons(user.retrieval, movies, in_list)
+        outputs = {
             "scores": _listed(tf.gather(final, position, batch_dims=1), in_list),
             "ratings": _listed(
                 self._rating.clip(tf.gather(candidate_ratings, position, batch_dims=1)), in_list
             ),
-            "reason_ids": pad_columns(cited),
+            "reason_places": pad_columns(places),
             "reason_drops": pad_columns(drops),
             "user_vector": user.retrieval.vector,
             "rating_vector": user.rating.vector,
             "rating_bias": user.rating.bias,
             "score_stats": tf.concat([retrieval_stats, rating_stats], axis=1),
         }
+        return outputs, _listed(movies + 1, in_list)
 
     def _candidates(self, user: User, excluded: tf.Tensor, wish: Wish) -> Candidates:
         """What may be listed: the best of the allowed movies, without the [B, E] excluded."""
@@ -181,18 +218,15 @@ class Recommend(Servable):
         )
 
     def _reasons(
-        self, user: RetrievalUser, movies: tf.Tensor, history_ids: tf.Tensor, in_list: tf.Tensor
+        self, user: RetrievalUser, movies: tf.Tensor, in_list: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """[B, K, 3] drops and ids of the history movies that pull each movie up most."""
-        drops = self._retrieval.drops(user, movies)
-        drops = tf.pad(drops, [[0, 0], [0, 0], [0, REASONS_MAX]])
-        ids = tf.pad(history_ids, [[0, 0], [0, REASONS_MAX]], constant_values="")
-        best, position = tf.math.top_k(drops, REASONS_MAX)
-        positive = (best > 0) & in_list[:, :, None]
-        # The last id is padding: to choose among numbers costs less than among strings.
-        last = tf.shape(ids)[1] - 1
-        cited = tf.gather(ids, tf.where(positive, position, last), batch_dims=1)
-        return tf.where(positive, best, 0.0), cited
+        """[B, K, 3] drops of the history movies that pull each movie up most, and their places.
+
+        A place is 1 + a column of the history; 0 = none is cited.
+        """
+        drops, column = strongest(self._retrieval.drops(user, movies), REASONS_MAX)
+        positive = (drops > 0) & in_list[:, :, None]
+        return tf.where(positive, drops, 0.0), tf.where(positive, column + 1, 0)
 
 
 class Ranking(Servable):

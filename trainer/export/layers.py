@@ -29,6 +29,11 @@ class IdTable(tf.Module):
         """int64 indexes, shaped as `ids`."""
         return self._table.lookup(ids)
 
+    def of_numbers(self, numbers: tf.Tensor) -> tf.Tensor:
+        """int64 indexes of movie numbers, which begin at 1; n_ids for any other number."""
+        known = (numbers > 0) & (numbers <= self.n_ids)
+        return tf.where(known, numbers - 1, self.n_ids)
+
     def ids(self, indexes: tf.Tensor) -> tf.Tensor:
         """String ids; "" for n_ids."""
         return tf.gather(self._ids, indexes)
@@ -102,6 +107,22 @@ def top_movies(key: tf.Tensor, allowed: tf.Tensor, k: int) -> tuple[tf.Tensor, t
     lowest = tf.fill(tf.shape(key), key.dtype.min)
     _, movies = tf.math.top_k(tf.where(allowed, key, lowest), k)
     return tf.cast(movies, tf.int64), tf.gather(allowed, movies, batch_dims=1)
+
+
+def strongest(values: tf.Tensor, n: int) -> tuple[tf.Tensor, tf.Tensor]:
+    """[B, K, n] the greatest of [B, K, H] rows, falling, and their columns; of equals the first.
+
+    Where there are fewer columns than n, the last ones found hold the least number that there is.
+    """
+    columns = tf.range(tf.shape(values)[2])
+    found, places = [], []
+    # Looking n times for the greatest costs half of what it takes to order n.
+    for _ in range(n):
+        best, place = tf.math.top_k(values, 1)
+        found.append(best)
+        places.append(place)
+        values = tf.where(columns == place, values.dtype.min, values)
+    return tf.concat(found, axis=2), tf.cast(tf.concat(places, axis=2), tf.int64)
 
 
 def z_scores(values: tf.Tensor, valid: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

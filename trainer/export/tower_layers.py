@@ -43,7 +43,8 @@ class RetrievalTower(tf.Module):
         self._gate_from = tf.constant(towers.gate_from, tf.int64)
         self._gate = tf.constant(towers.gate)
         # Two variables for one table: a variable that is gathered is copied at each dense read.
-        self._items = tf.Variable(towers.item_vectors, trainable=False)
+        # The one that is read densely stands in columns, as its product reads it.
+        self._items = tf.Variable(towers.item_vectors.T, trainable=False)
         self._item_rows = tf.Variable(with_zero_row(towers.item_vectors), trainable=False)
 
     def user(self, movies: tf.Tensor, ratings: tf.Tensor) -> RetrievalUser:
@@ -79,15 +80,17 @@ class RetrievalTower(tf.Module):
 
     def scores(self, vector: tf.Tensor) -> tf.Tensor:
         """[B, N] of user vectors [B, D]."""
-        return tf.matmul(vector, self._items, transpose_b=True)
+        return tf.matmul(vector, self._items)
 
     def drops(self, user: RetrievalUser, movies: tf.Tensor) -> tf.Tensor:
-        """[B, K, H] what the score of each of [B, K] movies loses without each history movie.
+        """[B, K, H + 1] what the score of each of [B, K] movies loses without each history movie.
 
-        Ages and gate are held, and so is the scale that goes with the gate.
+        Ages and gate are held, and so is the scale that goes with the gate. The last column is 0:
+        it stands for no movie, so that there is one even without history.
         """
         items = tf.gather(self._item_rows, movies) * user.scale[:, None]
-        return tf.matmul(items, user.weighted, transpose_b=True)
+        weighted = tf.pad(user.weighted, [[0, 0], [0, 1], [0, 0]])
+        return tf.matmul(items, weighted, transpose_b=True)
 
 
 class RatingUser(NamedTuple):

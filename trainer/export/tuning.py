@@ -18,10 +18,12 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from serving.contract import (
+    CONTRACT_VERSION,
     FEATURES_PART,
     K_MAX,
     MANIFEST_FILE,
     OPTIONAL_SERVABLES,
+    ContractError,
     Manifest,
     ModelsDir,
     list_files,
@@ -157,10 +159,16 @@ def tune(
     else:
         folder, manifest_file = models.staging / release, models.staging / release / MANIFEST_FILE
         parts = lambda part: folder / part  # noqa: E731
+    manifest = read_manifest(manifest_file)
+    if manifest.contract_version < CONTRACT_VERSION:
+        # The flavours would have signatures that what they stand in for has not.
+        raise ContractError(
+            f"{manifest_file}: contract {manifest.contract_version}; train again, then tune"
+            " the index"
+        )
     towers = read_towers(parts("recommend"))
     vectors = user_vectors(towers, parts(FEATURES_PART), queries)
     curve = measure(towers.retrieval.item_vectors, vectors)
-    manifest = read_manifest(manifest_file)
     return Tuned(parts, manifest, towers, curve, curve.chosen(target_recall))
 
 

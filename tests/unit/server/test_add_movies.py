@@ -64,7 +64,7 @@ def test_an_added_movie_takes_its_place_in_the_list(
     assert entries[3].predicted_rating == pytest.approx(4)
     assert entries[3].source == pb.SOURCE_CONTENT
     assert len(entries) == 10
-    assert model_server.called() == [("recommend", "serving_default")]
+    assert model_server.called() == [("recommend", "by_number")]
 
 
 def test_added_movies_have_an_order_where_everything_else_is_excluded(

@@ -9,15 +9,21 @@ import numpy as np
 import pytest
 
 from protos.tfserving.v1 import tfserving_pb2 as tf
-from server.codec import decode, encode
+from server.codec import Array, decode, fill
 from server.errors import ContractViolation
-from serving.contract import TensorDef
+from serving.contract import Dtype, TensorDef
 
 
 def tensor(dtype: int, shape: tuple[int, ...], **values: object) -> tf.TensorProto:
     message = tf.TensorProto(dtype=dtype, **values)
     for size in shape:
         message.tensor_shape.dim.add(size=size)
+    return message
+
+
+def encode(values: Array, dtype: Dtype) -> tf.TensorProto:
+    message = tf.TensorProto()
+    fill(message, values, dtype)
     return message
 
 

@@ -61,3 +61,14 @@ def test_ties_cut_off_by_the_last_column_may_be_others() -> None:
 
     assert differences(golden, ranking("abd", [9, 5, 5], [4, 3, 1])) == []
     assert differences(golden, ranking("xbc", [9, 5, 5], [4, 3, 2])) != []
+
+
+def test_movies_by_number_are_compared_as_ids_are() -> None:
+    """Tied numbers may change places with their ratings; another number or rating is told."""
+    golden = {"movie_numbers": [[7, 8, 9, 1, 0]], "scores": [[9, 5, 5, 1, 0]]}
+    golden["ratings"] = [[4, 3, 2, 1, 0]]
+    swapped = {**golden, "movie_numbers": [[7, 9, 8, 1, 0]], "ratings": [[4, 2, 3, 1, 0]]}
+
+    assert differences(golden, swapped) == []
+    assert "movie_numbers" in differences(golden, {**golden, "movie_numbers": [[7, 8, 6, 1, 0]]})[0]
+    assert "ratings" in differences(golden, {**swapped, "ratings": golden["ratings"]})[0]

@@ -41,7 +41,7 @@ def test_predicted_rating_orders_the_whole_catalogue_in_the_graph(
         assert [e.score for e in response.recommendations] == [6, 5.5, 5, 4.5]
         assert [e.predicted_rating for e in response.recommendations] == [5, 5, 5, 4.5]
         assert {e.source for e in response.recommendations} == {pb.SOURCE_RETRIEVAL}
-    assert model_server.called() == [("recommend", "serving_default")] * 2
+    assert model_server.called() == [("recommend", "by_number")] * 2
     assert [call.inputs["order"] for call in model_server.calls] == [[[1]]] * 2
 
 

@@ -36,7 +36,7 @@ def test_three_lists_are_added_by_their_places(
     scores = [entry.score for entry in response.recommendations]
     assert scores == sorted(scores, reverse=True)
     assert response.user_state == pb.USER_STATE_WARM
-    assert model_server.called() == [("recommend", "serving_default")]
+    assert model_server.called() == [("recommend", "by_number")]
 
 
 def test_the_list_that_adds_most_is_the_source(stub: RecommenderServiceStub) -> None:

@@ -52,7 +52,7 @@ def test_the_next_call_uses_a_recorded_rating(
     assert [e.movie.movie_id for e in after.recommendations] == ["m11", "m10", "m9"]
     assert after.user_state == pb.USER_STATE_HOT
     sent = model_server.calls[-1].inputs
-    assert sent["history_ids"][0][-1] == "m12"
+    assert sent["history_numbers"][0][-1] == 12
     assert sent["history_ratings"][0][-1] == 5
 
 

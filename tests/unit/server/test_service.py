@@ -58,18 +58,18 @@ def test_hot_user_costs_one_predict(
     )
 
     (call,) = model_server.calls
-    assert (call.servable, call.signature, call.version) == ("recommend", "serving_default", 1)
+    assert (call.servable, call.signature, call.version) == ("recommend", "by_number", 1)
     assert set(call.output_filter) == {
-        "movie_ids",
+        "movie_numbers",
         "scores",
         "ratings",
-        "reason_ids",
+        "reason_places",
         "reason_drops",
     }
     assert call.inputs["user_id"] == [["hot"]]
-    # m1 moves to the newest end with the request's rating; width 16 holds 3 and the neutral one.
-    assert call.inputs["history_ids"] == [[""] * 13 + ["m2", "m3", "m1"]]
-    assert call.inputs["history_ratings"] == [[0.0] * 13 + [3.0, 4.0, 2.0]]
+    # m1 moves to the newest end with the request's rating; the first element is neutral.
+    assert call.inputs["history_numbers"] == [[0, 2, 3, 1]]
+    assert call.inputs["history_ratings"] == [[0.0, 3.0, 4.0, 2.0]]
     assert [t for t in call.inputs["profile"][0] if t] == [
         "age:25",
         "gender:F",
@@ -77,7 +77,8 @@ def test_hot_user_costs_one_predict(
         "genre:Drama",
     ]
     assert call.inputs["profile"][0][0] == ""
-    assert set(call.inputs["exclude_ids"][0]) == {"", "m1", "m2", "m3", "m9"}
+    assert call.inputs["exclude_numbers"][0][0] == 0
+    assert set(call.inputs["exclude_numbers"][0]) == {0, 1, 2, 3, 9}
     assert call.inputs["genres_any"] == [[0]]
     assert call.inputs["years"] == UNSET_YEARS
     assert call.inputs["order"] == [[0]]
@@ -146,7 +147,7 @@ def test_short_list_is_filled_from_popularity_below_its_scores(
     assert scores[2] < 11
     # Movie n has the shrunk mean 2 + n / 10.
     assert response.recommendations[2].predicted_rating == pytest.approx(3.0)
-    assert model_server.called() == [("recommend", "serving_default")]
+    assert model_server.called() == [("recommend", "by_number")]
 
 
 def test_guest_gets_what_the_models_say_of_nobody(
@@ -162,8 +163,8 @@ def test_guest_gets_what_the_models_say_of_nobody(
     assert all(e.reasons[0].popular for e in response.recommendations)
     assert response.user_state == pb.USER_STATE_COLD
     assert not response.answer.degraded
-    assert model_server.called() == [("recommend", "serving_default")]
-    assert model_server.calls[0].inputs["history_ids"] == [[""]]
+    assert model_server.called() == [("recommend", "by_number")]
+    assert model_server.calls[0].inputs["history_numbers"] == [[0]]
 
 
 @pytest.mark.parametrize(
@@ -225,8 +226,8 @@ def test_predicted_ratings_keep_the_requests_order(
     assert list(response.answer.unknown_movie_ids) == ["zz"]
     (call,) = model_server.calls
     assert (call.servable, call.signature) == ("ranking", "rank")
-    assert call.inputs["history_ids"] == [[""] * 13 + ["m1", "m2", "m3"]]
-    assert call.inputs["movie_ids"] == [[""] * 12 + ["m8", "m4", "m8", "m12"]]
+    assert call.inputs["history_ids"] == [["", "m1", "m2", "m3"]]
+    assert call.inputs["movie_ids"] == [["", "m8", "m4", "m8", "m12"]]
 
 
 def test_unknown_user_gets_mean_ratings(stub: RecommenderServiceStub) -> None:
@@ -300,9 +301,9 @@ def test_new_movie_is_answered_by_content(
     (call,) = model_server.calls
     assert (call.servable, call.signature) == ("content", "similar")
     assert call.inputs["title"] == [["Heat 2"]]
-    assert call.inputs["genres"] == [[""] * 15 + ["Action"]]
+    assert call.inputs["genres"] == [["", "Action"]]
     assert call.inputs["year"] == [[2027]]
-    assert call.inputs["tags"] == [[""] * 15 + ["heist"]]
+    assert call.inputs["tags"] == [["", "heist"]]
     assert call.inputs["genres_all"] == [[0b101]]
 
 

@@ -71,6 +71,7 @@ def saved(name: str, change: Callable[[np.ndarray], np.ndarray]) -> Callable[[Pa
     [
         (saved("gate", lambda a: a.astype(np.int64)), "gate is int64, the contract says float32"),
         (saved("item_vectors", lambda a: a[:-1]), "item_vectors has shape (349, 7)"),
+        (saved("item_columns", lambda a: a + 1), "item_columns is another matrix than item_vec"),
         (saved("age_weights", lambda a: a[:, :1]), "gate has shape (3, 2)"),
         (saved("spread", lambda a: a * np.nan), "spread has a number that is not finite"),
         (lambda f: (f / "engine.json").write_text("{}"), "no description of an engine"),

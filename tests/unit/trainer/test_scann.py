@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from importlib.util import find_spec
 from typing import Any
@@ -10,14 +11,15 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from serving.contract import ContractError, genre_mask
+from serving.contract import MANIFEST_FILE, ContractError, ModelsDir, genre_mask
+from tests.staged import stage
 from tests.unit.trainer.served import N_MOVIES, a_request, ask, ids_of, make_ingredients
 from trainer.export.graphs import Recommend, Retrieval, Servable
 from trainer.export.ingredients import Ingredients
 from trainer.export.scann_graphs import RecommendScann, RetrievalScann
 from trainer.export.scann_index import IndexParameters, ScannError, ScannIndex, guarded, scann_ops
 from trainer.export.towers_file import read_towers, write_towers
-from trainer.export.tuning import Curve, Point, measure
+from trainer.export.tuning import Curve, Point, measure, tune
 from trainer.export.verify import ops_of
 
 pytestmark = pytest.mark.skipif(find_spec("scann") is None, reason="no ScaNN on this platform")
@@ -237,3 +239,15 @@ def test_towers_come_back_from_disk_as_they_were(parts, tmp_path):
     )
     with pytest.raises(ContractError, match="train again"):
         read_towers(tmp_path / "none")
+
+
+def test_a_release_of_an_earlier_contract_gets_no_index(tmp_path):
+    """Its flavours would have a signature that what they stand in for has not."""
+    models = ModelsDir(tmp_path)
+    stage(models, "old")
+    manifest = models.staging / "old" / MANIFEST_FILE
+    content = json.loads(manifest.read_text())
+    manifest.write_text(json.dumps({**content, "contract_version": 1}))
+
+    with pytest.raises(ContractError, match="contract 1; train again"):
+        tune(models, "old", 0.9)

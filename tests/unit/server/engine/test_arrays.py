@@ -21,9 +21,22 @@ from tests.unit.server.engine.conftest import N_MOVIES
 def test_arrays_are_mapped_and_cannot_be_written(arrays: EngineArrays) -> None:
     """The file is the memory: nothing is read before it is used."""
     assert isinstance(arrays.item_vectors.base, np.memmap)
+    assert isinstance(arrays.item_columns.base, np.memmap)
     assert arrays.item_vectors.shape == (N_MOVIES, 2)
     with pytest.raises(ValueError, match="read-only"):
         arrays.item_vectors[0, 0] = 1
+
+
+def test_a_part_from_before_the_columns_is_read(folder: Path, manifest: Manifest) -> None:
+    """The rows turned over stand in for them; a file that is listed must be there."""
+    (folder / "item_columns.npy").unlink()
+    as_listed = replace(manifest, parts={**manifest.parts, ENGINE_PART: list_files(folder)})
+
+    arrays = read_arrays(folder, as_listed, N_MOVIES)
+
+    np.testing.assert_array_equal(arrays.item_columns, arrays.item_vectors.T)
+    with pytest.raises(ContractError, match="missing, the manifest lists it"):
+        read_arrays(folder, manifest, N_MOVIES)
 
 
 def text(change: Callable[[str], str]) -> Callable[[Path], None]:

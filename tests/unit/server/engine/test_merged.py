@@ -10,42 +10,38 @@ import numpy as np
 import pytest
 
 from server.engine.merged import (
+    BLOCK_MOVIES,
     LARGEST_BATCH,
     MERGED_FROM_BYTES,
     MergedProducts,
     products_of,
 )
 
-ITEMS = np.arange(12, dtype=np.float32).reshape(4, 3)
+COLUMNS = np.arange(12, dtype=np.float32).reshape(3, 4)
 
 
 class Gate:
     """A matrix whose first product waits until it is let through."""
 
-    __array_ufunc__ = None
+    shape = COLUMNS.shape
 
     def __init__(self) -> None:
         self.started, self.opened = threading.Event(), threading.Event()
         self.batches: list[int] = []
         self.failing = False
 
-    @property
-    def T(self) -> Gate:  # noqa: N802 - as NumPy's
+    def __getitem__(self, block: tuple[slice, slice]) -> Gate:
+        assert block == (slice(None), slice(0, BLOCK_MOVIES))
         return self
 
-    def __matmul__(self, vector: Any) -> Any:
-        self.batches.append(1)
+    def __array_ufunc__(self, ufunc: Any, method: str, vectors: Any, _: Any, **out: Any) -> Any:
+        assert (ufunc, method) == (np.matmul, "__call__")
+        self.batches.append(1 if vectors.ndim == 1 else len(vectors))
         self.started.set()
         assert self.opened.wait(10)
         if self.failing:
             raise MemoryError("no room")
-        return ITEMS @ vector
-
-    def __rmatmul__(self, vectors: Any) -> Any:
-        self.batches.append(len(vectors))
-        if self.failing:
-            raise MemoryError("no room")
-        return vectors @ ITEMS.T
+        return np.matmul(vectors, COLUMNS, **out)
 
 
 def vector(number: int) -> Any:
@@ -76,7 +72,7 @@ def test_those_that_wait_are_answered_together() -> None:
         answers = [future.result(timeout=10) for future in (first, *others)]
 
     for number, answer in enumerate(answers):
-        np.testing.assert_array_equal(answer, ITEMS @ vector(number))
+        np.testing.assert_array_equal(answer, vector(number) @ COLUMNS)
     assert gate.batches == [1, LARGEST_BATCH, 40 - LARGEST_BATCH]
 
 
@@ -96,23 +92,32 @@ def test_a_failure_reaches_every_caller_and_blocks_nobody() -> None:
                 future.result(timeout=10)
     gate.failing = False
 
-    np.testing.assert_array_equal(products(vector(7)), ITEMS @ vector(7))
+    np.testing.assert_array_equal(products(vector(7)), vector(7) @ COLUMNS)
 
 
 def test_only_large_matrices_have_a_queue() -> None:
     """One that a processor's cache holds is multiplied at once; both ways say the same."""
-    large = np.ones((MERGED_FROM_BYTES // 4, 1), np.float32)
+    large = np.ones((1, MERGED_FROM_BYTES // 4), np.float32)
 
     assert isinstance(products_of(large), MergedProducts)
-    assert not isinstance(products_of(large[1:]), MergedProducts)
-    np.testing.assert_array_equal(products_of(ITEMS)(vector(2)), ITEMS @ vector(2))
+    assert not isinstance(products_of(large[:, 1:]), MergedProducts)
+    np.testing.assert_array_equal(products_of(COLUMNS)(vector(2)), vector(2) @ COLUMNS)
 
 
 def test_scores_belong_to_their_caller() -> None:
     """Writing into one answer changes no other, alone or merged."""
-    products = MergedProducts(ITEMS)
+    products = MergedProducts(COLUMNS)
     one, other = products(vector(1)), products(vector(1))
     one[:] = 0
 
-    np.testing.assert_array_equal(other, ITEMS @ vector(1))
-    np.testing.assert_array_equal(ITEMS, np.arange(12).reshape(4, 3))
+    np.testing.assert_array_equal(other, vector(1) @ COLUMNS)
+    np.testing.assert_array_equal(COLUMNS, np.arange(12).reshape(3, 4))
+
+
+def test_a_batch_of_more_movies_than_a_block_has_all_its_scores() -> None:
+    """Blocks join without a gap, and the last one is shorter."""
+    rng = np.random.default_rng(3)
+    columns = rng.integers(-9, 9, (3, 2 * BLOCK_MOVIES + 5)).astype(np.float32)
+    vectors = rng.integers(-9, 9, (4, 3)).astype(np.float32)
+
+    np.testing.assert_array_equal(MergedProducts(columns)._products(vectors), vectors @ columns)

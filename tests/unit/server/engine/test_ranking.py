@@ -5,7 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from server.engine.ranking import NOT_ALLOWED, best, standardised
+from server.engine.ranking import (
+    NOT_ALLOWED,
+    _reached_by,
+    best,
+    falling,
+    forbid,
+    standardised,
+)
 
 
 @pytest.mark.parametrize("n_movies", [1, 5, 300, 301, 5_000, 20_000])
@@ -21,16 +28,51 @@ def test_the_best_are_those_of_a_stable_sort(
     order = np.argsort(-key, kind="stable")
     expected = order[key[order] > NOT_ALLOWED][:300]
 
-    np.testing.assert_array_equal(best(key, 300), expected)
+    movies, keys = best(key, 300)
+
+    np.testing.assert_array_equal(movies, expected)
+    np.testing.assert_array_equal(keys, key[expected])
 
 
-def test_the_best_are_found_where_a_sample_misleads() -> None:
-    """The sampled places hold the highest keys of all, and fewer than are wanted."""
-    key = np.arange(10_000, dtype=np.float32)
-    key[::16] += 20_000
-    expected = np.argsort(-key, kind="stable")[:3_000]
+@pytest.mark.parametrize("n_movies", [10_000, 10_007])
+@pytest.mark.parametrize(
+    "places", [slice(5), slice(-5, None), slice(3, None, 600), slice(100, 400), slice(100, 399)]
+)
+def test_the_best_are_found_wherever_they_stand(n_movies: int, places: slice) -> None:
+    """At either end, in one group, and all but one or each in a group of its own."""
+    key = np.arange(n_movies, dtype=np.float32) % 7
+    key[places] = 20_000 + np.arange(len(key[places]))
+    expected = np.argsort(-key, kind="stable")[:300]
 
-    np.testing.assert_array_equal(best(key, 3_000), expected)
+    np.testing.assert_array_equal(best(key, 300)[0], expected)
+
+
+def test_few_keys_are_sorted() -> None:
+    """Of mixed ones little more than are wanted reach the bound: sorting all would take longest."""
+    key = np.random.default_rng(1).permutation(100_000).astype(np.float32)
+
+    assert 300 <= (key >= _reached_by(key, 300)).sum() < 600
+
+
+@pytest.mark.parametrize("values", [[3, 1, 2], [1, 2, 1, 2, 2], [0, 0.0, -0.0], [5], []])
+def test_falling_keeps_equal_values_in_their_order(values: list[float]) -> None:
+    """As a stable sort does, with ties and without."""
+    given = np.array(values, np.float32)
+    expected = sorted(range(len(values)), key=lambda place: -values[place])
+
+    assert falling(given).tolist() == expected
+
+
+def test_what_is_not_allowed_is_below_every_key() -> None:
+    """Other keys stay as they are, zero and the extremes of float32 too."""
+    extremes = np.finfo(np.float32)
+    key = np.array([0, -1, 2, extremes.max, extremes.min, 7], np.float32)
+    allowed = np.array([True, True, False, True, True, False])
+    expected = [0, -1, NOT_ALLOWED, extremes.max, extremes.min, NOT_ALLOWED]
+
+    forbid(key, allowed)
+
+    assert key.tolist() == expected
 
 
 def test_z_scores_have_mean_0_and_deviation_1() -> None:

@@ -26,7 +26,7 @@ def floats(*values: float) -> np.ndarray:
 
 
 def test_a_history_is_weighted_by_age_and_liking(changed) -> None:
-    """Oldest first; rated 1 counts -0.5, 2 counts a quarter, no rating counts 1.
+    """Oldest first; rated 1 or less counts -0.5, 2 counts a quarter, no rating counts 1.
 
     The first tower halves all but the newest movie; the covariance is the unit matrix, so that each
     tower's deviation is its column; from two movies on the gate weighs 0.5 and 1.
@@ -34,7 +34,7 @@ def test_a_history_is_weighted_by_age_and_liking(changed) -> None:
     arrays = changed(
         history_vectors=np.eye(12, 2, dtype=np.float32) + 1, base_vector=floats(10, 10)
     )
-    movies, ratings = indexes(0, 5, 1), floats(1, 2, NAN)
+    movies, ratings = indexes(0, 5, 1), floats(0.5, 2, NAN)
     # Movie 0 is (2, 1), movie 5 (1, 1), movie 1 (1, 2).
     first = 10 + 0.5 * -0.5 * 2 + 0.5 * 0.25 * 1 + 1
     second = 10 - 0.5 * 1 + 0.25 * 1 + 2
@@ -42,7 +42,11 @@ def test_a_history_is_weighted_by_age_and_liking(changed) -> None:
     user = RetrievalTowers(arrays).user(movies, ratings)
 
     assert user.vector.tolist() == pytest.approx([0.5, 1.0])
-    assert user.scale.tolist() == pytest.approx([0.5 / first, 1 / second])
+    # What each movie adds to a column, over the deviation.
+    assert user.pulls[0].tolist() == pytest.approx(
+        [0.5 * -0.5 * 2 * 0.5 / first, -0.5 * 1 / second]
+    )
+    assert user.pulls[2].tolist() == pytest.approx([1 * 0.5 / first, 2 / second])
 
 
 @pytest.mark.parametrize(("n_history", "gate"), [(0, [1, 0.25]), (1, [1, 0.25]), (2, [0.5, 1])])
@@ -63,16 +67,19 @@ def test_a_drop_is_what_the_score_loses(changed) -> None:
     towers = RetrievalTowers(arrays)
     movies, ratings = indexes(4, 7, 2, 9), floats(5, 1, 4, NAN)
     user = towers.user(movies, ratings)
-    terms = user.weights * arrays.history_vectors[movies] * user.scale
+    # The first tower halves all but the newest movie; each column's deviation is its own size,
+    # and the gate weighs 0.5 and 1.
+    liking = np.array([1, -0.5, 1, 1])[:, None]
+    added = liking * [[0.5, 1], [0.5, 1], [0.5, 1], [1, 1]] * arrays.history_vectors[movies]
+    terms = added * [0.5, 1] / np.abs(arrays.base_vector + added.sum(axis=0))
 
     places, drops = towers.reasons(user, np.arange(12))
 
+    np.testing.assert_allclose(user.pulls, terms, rtol=1e-5)
     for movie in range(12):
         lost = terms @ arrays.item_vectors[movie]
-        whole = (arrays.base_vector * user.scale + terms.sum(axis=0)) @ arrays.item_vectors[movie]
-        assert whole == pytest.approx(user.vector @ arrays.item_vectors[movie], rel=1e-4)
         best = np.argsort(-lost)[:3]
-        assert drops[movie].tolist() == pytest.approx(np.maximum(lost[best], 0), abs=1e-6)
+        assert drops[movie].tolist() == pytest.approx(np.maximum(lost[best], 0), 1e-5, 1e-6)
         for place, drop, expected in zip(places[movie], drops[movie], best, strict=True):
             assert drop == 0 or place == expected
 

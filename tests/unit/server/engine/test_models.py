@@ -1,0 +1,92 @@
+"""The engine as the use cases ask for it: movies are those of the whole catalogue."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from server.deadline import Budget
+from server.domain import AddedMovie, MovieId, NewMovie, Order, Profile, UserId
+from server.engine.models import EngineModels
+from server.placed_user import ModelUser
+from server.ranking import NOBODY, Ranking
+from server.releases import ActiveRelease, read_release
+from server.servables import RankingQuery
+from serving.contract import (
+    MODE_COLLABORATIVE,
+    MODE_CONTENT,
+    MODE_HYBRID,
+    Manifest,
+    ModelsDir,
+)
+from tests.unit.server.engine.conftest import N_MOVIES
+
+ADDED = tuple(AddedMovie(MovieId(movie_id), "New", 2000, (), ()) for movie_id in ("x", "y"))
+X, Y = N_MOVIES, N_MOVIES + 1
+"""Where the added movies stand: behind those that training saw."""
+
+
+@pytest.fixture
+def release(tmp_path: Path, manifest: Manifest) -> ActiveRelease:
+    return replace(read_release(ModelsDir(tmp_path), manifest.release_version), added=ADDED)
+
+
+def ranking(release: ActiveRelease, *movies: int) -> Ranking:
+    """For somebody who likes these movies; all of them may be listed."""
+    liked = np.full(len(movies), 5, np.float32)
+    user = ModelUser(UserId("hot"), np.array(movies, np.int64), liked, Profile())
+    allowed = np.ones(N_MOVIES + len(release.added), np.bool_)
+    query = RankingQuery(user, allowed=allowed)
+    return EngineModels().recommend(release, query, Budget.unhurried())[0]
+
+
+def test_added_movies_of_a_history_count_as_places_alone(release: ActiveRelease) -> None:
+    """The ranking is that without them; cited are places in the history that has them."""
+    without = ranking(replace(release, added=()), 3, 7, 5)
+    places = np.array([1, 2, 4, NOBODY])
+
+    found = ranking(release, X, 3, 7, Y, 5)
+
+    assert (without.cited != NOBODY).any()
+    np.testing.assert_array_equal(found.movies, without.movies)
+    np.testing.assert_array_equal(found.drops, without.drops)
+    np.testing.assert_array_equal(found.cited, places[without.cited])
+
+
+def test_a_history_of_added_movies_is_none(release: ActiveRelease) -> None:
+    """The ranking is that of somebody without one, and nothing is cited."""
+    found = ranking(release, X, Y)
+
+    np.testing.assert_array_equal(found.movies, ranking(release).movies)
+    assert (found.cited == NOBODY).all()
+
+
+def test_the_spread_of_scores_is_that_of_retrieval_in_any_order(release: ActiveRelease) -> None:
+    """All twelve movies are candidates, so that both orders are about the same ones."""
+    user = ModelUser(UserId("hot"), np.array([3, 7]), np.full(2, 5, np.float32), Profile())
+    stats = []
+    for order in Order:
+        query = RankingQuery(user, order=order, wants_vectors=True)
+        _, vectors = EngineModels().recommend(release, query, Budget.unhurried())
+        assert vectors is not None
+        stats.append(vectors.score_stats)
+
+    assert stats[0] == pytest.approx(stats[1], rel=1e-5)
+    assert stats[0][:2] != pytest.approx(stats[0][2:], rel=1e-2)
+
+
+def test_movies_like_a_movie_are_allowed_ones(release: ActiveRelease) -> None:
+    """In every mode and for a movie that is not in the catalogue; the movie itself is left out."""
+    engine, movies = release.engine, release.trained.movies
+    assert engine is not None
+    allowed = np.arange(N_MOVIES) % 3 > 0
+    others = set(np.flatnonzero(allowed).tolist())
+
+    for mode in (MODE_HYBRID, MODE_COLLABORATIVE, MODE_CONTENT):
+        found = engine.similar(movies[4].movie_id, mode, allowed)
+        assert set(found.movies.tolist()) == others - {4}
+    found = engine.similar_to_new(NewMovie("Movie night", 1995, (), ()), allowed)
+    assert set(found.movies.tolist()) == others

@@ -1,0 +1,256 @@
+"""Calls that meet on their way travel as one, and each caller gets its own answer."""
+# ruff: noqa: ARG002 - the stand-in has the client's signatures.
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Collection, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pytest
+
+from server.deadline import Budget
+from server.domain import Version
+from server.errors import ContractViolation, DeadlineExceeded, UpstreamUnavailable
+from server.merged_calls import LARGEST_BATCH, MergedCalls, Question
+from server.prediction import ServableCall
+from tests.fault.waiting import eventually
+
+QUESTION = Question(ServableCall("recommend", "by_number", Version(1)), ("sums",), (("D", 2),))
+DEADLINE_S = 20
+
+
+@dataclass
+class Server:
+    """In the model server's place: adds up each row; every call waits until it may go."""
+
+    answer: Callable[[Mapping[str, Any]], Mapping[str, Any]] | None = None
+    patience: float = DEADLINE_S
+    hurried: bool = False
+    calls: list[tuple[Mapping[str, Any], Mapping[str, int]]] = field(default_factory=list)
+    may_go: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
+    arrived: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
+    given_up: list[float] = field(default_factory=list)
+
+    def predict(
+        self,
+        call: ServableCall,
+        inputs: Mapping[str, Any],
+        outputs: Collection[str],
+        budget: Budget,
+        sizes: Mapping[str, int],
+    ) -> Mapping[str, Any]:
+        self.calls.append((inputs, sizes))
+        self.arrived.release()
+        assert self.may_go.acquire(timeout=DEADLINE_S)
+        if self.answer:
+            return self.answer(inputs)
+        return {"sums": inputs["numbers"].sum(axis=1, keepdims=True)}
+
+    def patience_s(self, budget: Budget) -> float:
+        return self.patience
+
+    def is_hurried(self, budget: Budget) -> bool:
+        return self.hurried
+
+    def waited_in_vain(self, waited_s: float) -> UpstreamUnavailable:
+        self.given_up.append(waited_s)
+        return UpstreamUnavailable("no answer", timed_out=True)
+
+    @property
+    def n_rows(self) -> list[int]:
+        """Of each call that arrived."""
+        return [sizes["B"] for _, sizes in self.calls]
+
+
+class Crowd:
+    """Callers, each on a thread of its own."""
+
+    def __init__(self, server: Server, pool: ThreadPoolExecutor) -> None:
+        self._merged = MergedCalls(server)  # type: ignore[arg-type] - has the methods it calls
+        self._server, self._pool = server, pool
+
+    def asks(self, *numbers: int, question: Question = QUESTION) -> Future[Mapping[str, Any]]:
+        inputs = {
+            "numbers": np.array([numbers], np.int64),
+            "user_id": np.array([str(numbers[-1])], object),
+        }
+        return self._pool.submit(self._merged.predict, question, inputs, Budget.unhurried())
+
+    def has_queued(self, n_calls: int) -> None:
+        """Returns once so many callers wait for the one before them."""
+        eventually(lambda: self._merged.n_waiting == n_calls)
+
+    @property
+    def lanes(self) -> int:
+        return len(self._merged._lanes)
+
+
+@pytest.fixture
+def server() -> Server:
+    return Server()
+
+
+@pytest.fixture
+def crowd(server: Server):
+    with ThreadPoolExecutor(2 * LARGEST_BATCH) as pool:
+        yield Crowd(server, pool)
+        server.may_go.release(10 * LARGEST_BATCH)
+
+
+def first(crowd: Crowd, server: Server) -> Future[Mapping[str, Any]]:
+    """A call that is away."""
+    call = crowd.asks(0, 1)
+    assert server.arrived.acquire(timeout=DEADLINE_S)
+    return call
+
+
+def sum_of(call: Future[Mapping[str, Any]]) -> int:
+    return int(call.result(DEADLINE_S)["sums"][0, 0])
+
+
+def test_what_waits_behind_a_call_travels_as_one(crowd: Crowd, server: Server) -> None:
+    """The first goes alone, the next three together, widened by zeros; each gets its own row."""
+    alone = first(crowd, server)
+    others = [crowd.asks(0, 2), crowd.asks(0, 3, 4), crowd.asks(0, 5, 6, 7)]
+    crowd.has_queued(3)
+    server.may_go.release(2)
+
+    assert [sum_of(call) for call in (alone, *others)] == [1, 2, 7, 18]
+    assert server.n_rows == [1, 3]
+    inputs, _ = server.calls[1]
+    rows = dict(zip(inputs["user_id"], inputs["numbers"].tolist(), strict=True))
+    assert rows == {"2": [0, 2, 0, 0], "4": [0, 3, 4, 0], "7": [0, 5, 6, 7]}
+    assert others[0].result()["sums"].shape == (1, 1)
+    assert crowd.lanes == 0
+
+
+def test_a_free_way_is_taken_alone(crowd: Crowd, server: Server) -> None:
+    """One after the other, no call waits for company."""
+    server.may_go.release(3)
+
+    assert [sum_of(crowd.asks(0, n)) for n in (1, 2, 3)] == [1, 2, 3]
+    assert server.n_rows == [1, 1, 1]
+
+
+def test_a_batch_has_an_end(crowd: Crowd, server: Server) -> None:
+    """No more rows than model servers are warmed up for; the rest follows."""
+    first(crowd, server)
+    others = [crowd.asks(0, n) for n in range(LARGEST_BATCH + 3)]
+    crowd.has_queued(LARGEST_BATCH + 3)
+    server.may_go.release(3)
+
+    assert [sum_of(call) for call in others] == list(range(LARGEST_BATCH + 3))
+    assert server.n_rows == [1, LARGEST_BATCH, 3]
+
+
+@pytest.mark.parametrize(
+    ("numbers", "question"),
+    [
+        ((0, *range(16)), QUESTION),
+        ((0, 2), Question(QUESTION.call, ("sums", "more"), QUESTION.sizes)),
+        ((0, 2), Question(ServableCall("recommend", "by_number", Version(2)), ("sums",), ())),
+    ],
+    ids=["another width", "another output", "another release"],
+)
+def test_what_is_asked_otherwise_does_not_wait(
+    crowd: Crowd, server: Server, numbers: tuple[int, ...], question: Question
+) -> None:
+    """Only calls of one question and one bucket of widths travel together."""
+    first(crowd, server)
+    other = crowd.asks(*numbers, question=question)
+
+    # Sooner than the first one is done for.
+    assert server.arrived.acquire(timeout=DEADLINE_S / 4)
+    server.may_go.release(2)
+    assert sum_of(other) == sum(numbers)
+    assert server.n_rows == [1, 1]
+
+
+def test_one_bad_row_is_one_callers_error(crowd: Crowd, server: Server) -> None:
+    """A merged call that is refused is repeated row by row."""
+
+    def refuses_13(inputs: Mapping[str, Any]) -> Mapping[str, Any]:
+        if 13 in inputs["numbers"]:
+            raise ContractViolation("13")
+        return {"sums": inputs["numbers"].sum(axis=1, keepdims=True)}
+
+    server.answer = refuses_13
+    first(crowd, server)
+    good, bad = crowd.asks(0, 2), crowd.asks(0, 13)
+    crowd.has_queued(2)
+    server.may_go.release(4)
+
+    assert sum_of(good) == 2
+    with pytest.raises(ContractViolation):
+        bad.result(DEADLINE_S)
+    assert server.n_rows == [1, 2, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("timed_out", "hurried", "n_calls"),
+    [(False, False, 2), (True, False, 2), (True, True, 4)],
+    ids=["away", "hangs", "the leader was in a hurry"],
+)
+def test_a_server_that_is_away_is_so_for_all(
+    crowd: Crowd, server: Server, timed_out: bool, hurried: bool, n_calls: int
+) -> None:
+    """All of a batch hear of it at once, unless it had less time than the others have."""
+
+    def away(inputs: Mapping[str, Any]) -> Mapping[str, Any]:
+        raise UpstreamUnavailable("away", timed_out=timed_out)
+
+    server.answer, server.hurried = away, hurried
+    calls = [first(crowd, server), *(crowd.asks(0, n) for n in (2, 3, 4))]
+    crowd.has_queued(3)
+    server.may_go.release(5)
+
+    errors = [call.exception(DEADLINE_S) for call in calls]
+    assert [(type(error), error.timed_out) for error in errors] == [
+        (UpstreamUnavailable, timed_out)
+    ] * 4
+    # An exception carries the stack of one thread.
+    assert len(set(map(id, errors))) == 4
+    assert len(server.calls) == n_calls
+    assert crowd.lanes == 0
+
+
+def test_a_leader_without_time_leaves_the_others_theirs(crowd: Crowd, server: Server) -> None:
+    """Whose budget is spent is told so; who waited behind it asks for itself."""
+
+    def late(inputs: Mapping[str, Any]) -> Mapping[str, Any]:
+        if inputs["numbers"][0, 1] == 2:
+            raise DeadlineExceeded
+        return {"sums": inputs["numbers"].sum(axis=1, keepdims=True)}
+
+    server.answer = late
+    first(crowd, server)
+    leader = crowd.asks(0, 2)
+    crowd.has_queued(1)
+    other = crowd.asks(0, 3)
+    crowd.has_queued(2)
+    server.may_go.release(4)
+
+    assert isinstance(leader.exception(DEADLINE_S), DeadlineExceeded)
+    assert sum_of(other) == 3
+
+
+def test_nobody_waits_longer_than_a_call_may_take(crowd: Crowd, server: Server) -> None:
+    """Behind a call that never comes back each gives up in its time; the lane goes on after it."""
+    server.patience = 0.05
+    stuck = first(crowd, server)
+    others = [crowd.asks(0, 2), crowd.asks(0, 3)]
+
+    for call in others:
+        error = call.exception(DEADLINE_S)
+        assert isinstance(error, UpstreamUnavailable)
+        assert error.timed_out
+    assert server.given_up == [0.05, 0.05]
+    assert server.n_rows == [1]
+    server.may_go.release(2)
+    assert sum_of(stuck) == 1
+    assert sum_of(crowd.asks(0, 4)) == 4
+    assert crowd.lanes == 0
