@@ -55,7 +55,7 @@ IN_FLIGHT = 64
 SLICES = 4
 """Turns that each variant gets in a round."""
 OUTPUTS = ("movie_ids", "scores", "ratings", "reason_ids", "reason_drops")
-"""What the gateway asks for."""
+"""What callers by id ask for; the gateway asks for the same by number."""
 PREDICT = "/tensorflow.serving.PredictionService/Predict"
 SERVER_CORE, CALLER_CORE = 1, 0
 RUNNING = re.compile(r"Running gRPC ModelServer at (\S+) \.\.\.")
