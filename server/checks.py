@@ -64,6 +64,8 @@ class FieldChecks:
 
     def movie_ids(self, field: str, values: Sequence[str], low: int, high: int) -> None:
         self.count(field, len(values), low, high)
+        if are_plain_ids(values):
+            return
         for position, value in enumerate(values[:high]):
             self.movie_id(f"{field}[{position}]", value)
 
@@ -90,6 +92,16 @@ class FieldChecks:
     def enum(self, field: str, value: int, allowed: Collection[int]) -> None:
         if value not in allowed:
             self.refuse(field, f"is {value}, allowed {min(allowed)}..{max(allowed)}")
+
+
+def are_plain_ids(values: Collection[str]) -> bool:
+    """Whether all are ids at first sight: ten thousand need no closer look, one by one."""
+    # A character takes four bytes at most.
+    return (
+        all(values)
+        and 4 * max(map(len, values), default=0) <= MAX_ID_BYTES
+        and all(map(str.isprintable, values))
+    )
 
 
 def _plain(number: float) -> str:

@@ -6,12 +6,12 @@ The release's manifest says which genres and ratings a request may name.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Final
+from typing import Final, cast
 
 from google.protobuf import timestamp_pb2
 
 from protos.recommender.v1 import recommender_pb2 as pb
-from server.checks import MAX_AGE, MAX_ID_BYTES, MAX_TEXT_BYTES, FieldChecks
+from server.checks import MAX_AGE, MAX_ID_BYTES, MAX_TEXT_BYTES, FieldChecks, are_plain_ids
 from server.domain import (
     History,
     MovieFilter,
@@ -80,7 +80,7 @@ def recommend_query(request: pb.RecommendUserRequest, manifest: Manifest) -> Rec
         user_id=UserId(request.user_id),
         page_size=n_movies,
         exclude_seen=request.exclude_seen if request.HasField("exclude_seen") else True,
-        exclude_movie_ids=tuple(map(MovieId, excluded)),
+        exclude_movie_ids=cast("tuple[MovieId, ...]", tuple(excluded)),
         diversity=request.diversity,
         order=_ORDERS[request.order_by],
         filter=wish,
@@ -104,7 +104,7 @@ def next_page_size(request: pb.RecommendUserRequest) -> int:
 def named_movies(request: pb.RecommendUserRequest) -> tuple[list[MovieId], list[MovieId]]:
     """The movies that a request excludes, and those of its history."""
     return (
-        [MovieId(movie_id) for movie_id in request.exclude_movie_ids],
+        cast("list[MovieId]", list(request.exclude_movie_ids)),
         [MovieId(entry.movie_id) for entry in request.history],
     )
 
@@ -189,16 +189,20 @@ def movie_filter(message: pb.MovieFilter, manifest: Manifest, checks: FieldCheck
 def _history(entries: Sequence[pb.RatedMovie], manifest: Manifest, checks: FieldChecks) -> History:
     checks.count("history", len(entries), 0, MAX_HISTORY)
     entries = entries[:MAX_HISTORY]
+    movie_ids = [MovieId(entry.movie_id) for entry in entries]
+    ratings = [entry.rating for entry in entries]
+    low, high = manifest.rating_range
+    # The fields are only named where one of them is to be refused, or has to be looked at closely.
+    if not (are_plain_ids(movie_ids) and all(low <= rating <= high for rating in ratings)):
+        for position, (movie_id, rating) in enumerate(zip(movie_ids, ratings, strict=True)):
+            checks.movie_id(f"history[{position}].movie_id", movie_id)
+            checks.between(f"history[{position}].rating", rating, low, high)
+    rated_at = []
     for position, entry in enumerate(entries):
-        checks.movie_id(f"history[{position}].movie_id", entry.movie_id)
-        checks.between(f"history[{position}].rating", entry.rating, *manifest.rating_range)
         if entry.HasField("rated_at"):
             check_timestamp(f"history[{position}].rated_at", entry.rated_at, checks)
-    return History(
-        tuple(MovieId(entry.movie_id) for entry in entries),
-        tuple(entry.rating for entry in entries),
-        tuple(entry.rated_at.seconds for entry in entries),
-    )
+        rated_at.append(entry.rated_at.seconds)
+    return History(tuple(movie_ids), tuple(ratings), tuple(rated_at))
 
 
 def check_timestamp(field: str, value: timestamp_pb2.Timestamp, checks: FieldChecks) -> None:

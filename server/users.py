@@ -128,8 +128,5 @@ def merge_histories(stored: History, request: History) -> History:
 
 def unknown_movies(release: ActiveRelease, *id_lists: Iterable[MovieId]) -> tuple[MovieId, ...]:
     """The ids that the catalogue does not have, each once, in the order of the request."""
-    return tuple(
-        dict.fromkeys(
-            movie_id for ids in id_lists for movie_id in ids if movie_id not in release.catalogue
-        )
-    )
+    index = release.catalogue.index
+    return tuple(dict.fromkeys([i for ids in id_lists for i in ids if i not in index]))
