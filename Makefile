@@ -9,7 +9,7 @@ MODELS ?= serving/models
 INDEX ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all bench bench-full lint format protos clean
+.PHONY: help setup demo test test-all bench bench-full profile lint format protos clean
 
 help:  ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -38,8 +38,11 @@ bench: $(STAMP)  ## speed beside the floor and the peers, in under ten minutes
 	@$(BIN)/python -m benchmarks.speed
 	@$(BIN)/python -m benchmarks.speed.plots
 
-bench-full: bench  ## and how speed, memory, training and start grow; about an hour
+bench-full: bench  ## and growth, training, start and release switch; about two hours
 	@$(BIN)/python -m benchmarks.speed.full
+
+profile: $(STAMP)  ## what limits us: where the gateway's time goes under load
+	@$(BIN)/python -m benchmarks.speed.profile
 
 lint: $(STAMP)  ## ruff, mypy and buf
 	@$(BIN)/ruff check .

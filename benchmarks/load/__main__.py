@@ -13,6 +13,8 @@ import sys
 from collections.abc import Callable
 from dataclasses import asdict
 
+import numpy as np
+
 from benchmarks.load.http1 import HttpCalls
 from benchmarks.load.http2 import GrpcCalls
 from benchmarks.load.plan import Measured, Plan
@@ -52,6 +54,8 @@ async def generate(plan: Plan) -> Measured:
         n_faults=slots.n_faults,
         faults=tuple(slots.faults),
     )
+    if plan.calls_file:
+        np.savez(plan.calls_file, ends=slots.ends, latencies=latencies, fault_ends=slots.fault_ends)
     slots.running = False
     for transport in transports:
         transport.abort()

@@ -30,6 +30,8 @@ class Plan:
     """Before the window that counts."""
     watched: Sequence[int] = field(default_factory=tuple)
     """Roots of the server's process trees, whose processor time is read."""
+    calls_file: str = ""
+    """Where each call of the window goes, as NumPy arrays: ends, latencies, fault_ends."""
 
     def calls_of_connections(self) -> list[int]:
         """Calls in flight on each gRPC connection, as even as can be."""

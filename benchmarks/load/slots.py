@@ -29,6 +29,10 @@ class Slots:
     bad_marks: Sequence[bytes] = ()
     latencies: list[float] = field(default_factory=list)
     """Seconds of each call that ended well since `start_window`."""
+    ends: list[float] = field(default_factory=list)
+    """When each of them ended, by `perf_counter`."""
+    fault_ends: list[float] = field(default_factory=list)
+    """When each call ended that did not end well."""
     faults: list[str] = field(default_factory=list)
     """The first few calls that did not end well, since the beginning."""
     n_faults: int = 0
@@ -44,11 +48,13 @@ class Slots:
 
     def start_window(self) -> None:
         """What ended before does not count."""
-        self.latencies = []
+        self.latencies, self.ends, self.fault_ends = [], [], []
 
     def ended(self, started: float) -> None:
         """A call that was sent at `started` was answered well."""
-        self.latencies.append(perf_counter() - started)
+        now = perf_counter()
+        self.latencies.append(now - started)
+        self.ends.append(now)
 
     def bad_mark(self, tail: bytes) -> bytes | None:
         """The mark that the end of an answer has, or None."""
@@ -57,6 +63,7 @@ class Slots:
     def fault(self, what: str) -> None:
         """A call was answered badly."""
         self.n_faults += 1
+        self.fault_ends.append(perf_counter())
         if len(self.faults) < MAX_FAULTS_KEPT:
             self.faults.append(what)
 

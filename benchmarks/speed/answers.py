@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import base64
 import json
+import threading
 from collections.abc import Iterable, Sequence
 from http.client import HTTPConnection
+from time import monotonic
 from typing import Final
 
 import grpc
@@ -17,7 +19,9 @@ from protos.recommender.v1 import recommender_pb2 as pb
 
 N_CHECKED: Final = 200
 N_WARM_UP: Final = 20
-WARM_UPS: Final = 10
+WARM_UP_S: Final = 60.0
+WARM_UP_PAUSE_S: Final = 0.5
+"""For the gateway to find that its model server answers again."""
 PAGE: Final = 10
 TIMEOUT_S: Final = 30.0
 MAX_DIFFERENT: Final = 0.02
@@ -35,14 +39,17 @@ def warm_up(contestant: Running) -> None:
     """Returns once calls are answered in full: the first ones of a model server may take too long.
 
     Raises:
-      BenchmarkError: they still are not after WARM_UPS tries.
+      BenchmarkError: they still are not after WARM_UP_S.
     """
-    for number in range(1, WARM_UPS + 1):
+    deadline = monotonic() + WARM_UP_S
+    pause = threading.Event()
+    while True:
         try:
             lists_of(contestant, N_WARM_UP)
         except DegradedError:
-            if number == WARM_UPS:
+            if monotonic() > deadline:
                 raise
+            pause.wait(WARM_UP_PAUSE_S)
         else:
             return
 

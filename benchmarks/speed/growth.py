@@ -48,7 +48,7 @@ def excluded_movies(n_users: int, n_movies: int, n_excluded: int) -> list[tuple[
 def bodies_of(n_movies: int) -> dict[tuple[int, int], Sequence[str]]:
     """{(history, excluded): the requests of all users with such a history}, encoded."""
     everybody = users()
-    bodies = {}
+    bodies: dict[tuple[int, int], Sequence[str]] = {}
     for turn, n_history in enumerate(HISTORIES):
         # The release gives its users these lengths in turn.
         who = everybody[turn :: len(HISTORIES)]

@@ -28,17 +28,18 @@ def users() -> tuple[str, ...]:
     return tuple(f"u{user}" for user in range(N_USERS))
 
 
-def synthetic(n_movies: int, n_histories: Sequence[int] = (100,)) -> Path:
+def synthetic(n_movies: int, n_histories: Sequence[int] = (100,), seed: int = 0) -> Path:
     """A models folder with a release of this size, whose users take turns in histories' lengths."""
     sources = b"".join((ROOT / path).read_bytes() for path in _MADE_FROM)
     lengths = [str(length) for length in n_histories]
-    name = f"{n_movies}-{'-'.join(lengths)}-{sha256(sources).hexdigest()[:12]}"
+    name = f"{n_movies}-{'-'.join(lengths)}-{seed}-{sha256(sources).hexdigest()[:12]}"
     folder = cache_folder() / "releases" / name
     if not (folder / "releases" / "active.json").is_file():
         print(f"making a release of {n_movies:,} movies in {folder}", file=sys.stderr)
         folder.mkdir(parents=True, exist_ok=True)
         command = [sys.executable, "-m", "benchmarks.synthetic_release", f"--models-dir={folder}"]
-        command += [f"--movies={n_movies}", f"--users={N_USERS}", "--history", *lengths]
+        command += [f"--movies={n_movies}", f"--users={N_USERS}", f"--seed={seed}"]
+        command += ["--history", *lengths]
         subprocess.run(  # noqa: S603 - our own module
             command, cwd=ROOT, check=True, env={**os.environ, **ONE_THREAD}
         )

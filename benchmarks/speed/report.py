@@ -17,12 +17,9 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 def markdown(result: Mapping[str, Any]) -> str:
     """The report of a result, as speed.json has it."""
-    about, loads, library = result["machine"], result["head_to_head"], result["library"]
-    load_average = "/".join(f"{value:g}" for value in about["load_average"])
+    loads, library = result["head_to_head"], result["library"]
     parts = [
-        f"# Speed\n\n{about['date']}, {about['processor']}, {about['cores']} cores,",
-        f" {about['memory_gb']} GB, {about['system']}, Python {about['python']};",
-        f" load average before the start {load_average}. Medians of {loads['rounds']} interleaved",
+        f"# Speed\n\n{described(result['machine'])}\n\nMedians of {loads['rounds']} interleaved",
         f" rounds of {loads['seconds']:g} s on 10,000 movies; ratios are made within a round.\n\n",
         table(("", "measured", "bar", "beyond", ""), bars.rows(result["figures"])),
         "\n## Calls a second, latency and processor time\n\n",
@@ -30,6 +27,8 @@ def markdown(result: Mapping[str, Any]) -> str:
             ("", "in flight", "calls/s", "p50 ms", "p99 ms", "CPU ms/call", "MB"),
             _loads(loads),
         ),
+        "\nShare of the floor, by calls in flight:\n\n",
+        table(("", *map(str, next(iter(loads["shares_of_floor"].values())))), _shares(loads)),
         "\n`implicit`'s own recommend call, a library without a server:",
         f" {library['rps']:.0f} calls/s one by one (p50 {library['p50_ms']:.2f} ms),",
         f" {library['batched_rps']:.0f} users/s in batches of 64.\n",
@@ -38,8 +37,34 @@ def markdown(result: Mapping[str, Any]) -> str:
             ("vectors", "exact ms", "ScaNN ms", "recall@100", "times as fast", "build s"),
             [_scann(name, curve) for name, curve in result["scann"].items()],
         ),
+        "\n## Start\n\n",
+        table(("", "s", "MB afterwards"), _starts(result["start"])),
     ]
     return "".join(parts)
+
+
+def described(about: Mapping[str, Any]) -> str:
+    """The machine and the code in a sentence."""
+    load_average = "/".join(f"{value:g}" for value in about["load_average"])
+    return (
+        f"{about['date']}, commit {about['commit'] or 'unknown'}: {about['processor']},"
+        f" {about['cores']} {'virtual ' if about['virtual'] else ''}cores,"
+        f" {', '.join(about['caches'])}, {about['memory_gb']} GB, {about['system']},"
+        f" Python {about['python']}; load average before the start {load_average}."
+    )
+
+
+def _shares(loads: Mapping[str, Any]) -> Iterable[Sequence[str]]:
+    for name, by_in_flight in loads["shares_of_floor"].items():
+        yield (name, *(f"{share:.3f}" for share in by_in_flight.values()))
+
+
+def _starts(start: Mapping[str, Any]) -> Iterable[Sequence[str]]:
+    for module, cost in start["imports"].items():
+        yield f"import {module}", f"{cost['s']:.2f}", f"{cost['rss_mb']:.0f}"
+    gateway = start["gateway"]
+    yield "gateway ready", f"{gateway['ready_s']:.2f}", f"{gateway['rss_mb']:.0f}"
+    yield "gateway after 1000 calls", "", f"{gateway['rss_after_calls_mb']:.0f}"
 
 
 def _loads(loads: Mapping[str, Any]) -> Iterable[Sequence[str]]:

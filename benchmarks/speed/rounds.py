@@ -33,7 +33,16 @@ def load(contestant: Running, in_flight: int, seconds: float) -> Measured:
     Raises:
       BenchmarkError: a call failed, none was answered, or the generator was the limit.
     """
-    plan = Plan(
+    who = f"{contestant.name} with {in_flight} in flight"
+    measured = run(plan_for(contestant, in_flight, seconds), who)
+    if measured.n_faults or not measured.n_calls:
+        raise BenchmarkError(f"{who}: {measured.n_faults} calls failed: {measured.faults}")
+    return measured
+
+
+def plan_for(contestant: Running, in_flight: int, seconds: float) -> Plan:
+    """The plan of a run, where an answer that is second best is a fault."""
+    return Plan(
         target=contestant.target,
         in_flight=in_flight,
         bodies=contestant.bodies,
@@ -42,6 +51,14 @@ def load(contestant: Running, in_flight: int, seconds: float) -> Measured:
         seconds=seconds,
         watched=contestant.pids,
     )
+
+
+def run(plan: Plan, who: str) -> Measured:
+    """A generator of its own on LOAD_CORE; `who` is for the errors.
+
+    Raises:
+      BenchmarkError: it could not go on, or was the limit.
+    """
     done = subprocess.run(  # noqa: S603 - our own module
         pinned(LOAD_CORE, [sys.executable, "-m", "benchmarks.load"]),
         cwd=ROOT,
@@ -50,12 +67,9 @@ def load(contestant: Running, in_flight: int, seconds: float) -> Measured:
         text=True,
         check=False,
     )
-    who = f"{contestant.name} with {in_flight} in flight"
     if done.returncode:
         raise BenchmarkError(f"{who}: {done.stderr.strip()}")
     measured = Measured(**json.loads(done.stdout))
-    if measured.n_faults or not measured.n_calls:
-        raise BenchmarkError(f"{who}: {measured.n_faults} calls failed: {measured.faults}")
     if measured.generator_busy > BUSY_GENERATOR:
         raise BenchmarkError(f"{who}: the generator used {measured.generator_busy:.0%} of its core")
     return measured

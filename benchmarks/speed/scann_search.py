@@ -72,11 +72,14 @@ def released_vectors(models: Path) -> tuple[Vectors, Vectors]:
 def exact_searches(movies: Vectors) -> dict[str, Callable[[Vectors], NDArray[np.int64]]]:
     """Ways to find the indexes of the best K, best first; which one is fastest, machines decide."""
     columns = np.ascontiguousarray(movies.T)
-    return {
+    ways = {
         "by rows": lambda query: _best(movies @ query),
         "by columns": lambda query: _best(query @ columns),
-        "by columns, blocked": lambda query: _best_of_blocks(query @ columns),
     }
+    if len(movies) >= K * BLOCK:
+        # With fewer blocks than K the K-th greatest maximum does not exist.
+        ways["by columns, blocked"] = lambda query: _best_of_blocks(query @ columns)
+    return ways
 
 
 def _best(scores: Vectors) -> NDArray[np.int64]:

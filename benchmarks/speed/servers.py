@@ -18,7 +18,7 @@ from typing import IO, Final
 ROOT: Final = Path(__file__).parents[2]
 LOAD_CORE: Final = 0
 SERVER_CORE: Final = 1
-START_DEADLINE_S: Final = 120.0
+START_DEADLINE_S: Final = 300.0
 STOP_GRACE_S: Final = 10.0
 
 ONE_THREAD: Final = {

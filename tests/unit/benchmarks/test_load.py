@@ -11,8 +11,10 @@ from contextlib import contextmanager
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from time import perf_counter
 
 import grpc
+import numpy as np
 import pytest
 
 from benchmarks.load.__main__ import generate
@@ -68,6 +70,27 @@ def test_every_body_takes_its_turn() -> None:
     assert set(counts) == set(bodies)
     # What was in flight at the end may not have arrived.
     assert max(counts.values()) - min(counts.values()) <= 1 + 10
+
+
+def test_calls_of_the_window_can_be_kept(tmp_path: Path) -> None:
+    """Each with its end, in the order in which they ended; a fault has no latency."""
+    calls_file = tmp_path / "calls.npz"
+
+    def answer(request: bytes, context: grpc.ServicerContext) -> bytes:
+        if request == b"bad":
+            context.abort(grpc.StatusCode.INTERNAL, "bad")
+        return b"yes"
+
+    before = perf_counter()
+    with grpc_server(answer) as target:
+        asked = replace(plan(target, [b"good", b"bad"]), calls_file=str(calls_file))
+        measured = asyncio.run(generate(asked))
+
+    with np.load(calls_file) as calls:
+        assert len(calls["ends"]) == len(calls["latencies"]) == measured.n_calls > 0
+        assert before < calls["ends"][0] <= calls["ends"][-1] < perf_counter()
+        assert (np.diff(calls["ends"]) >= 0).all()
+        assert 0 < len(calls["fault_ends"]) <= measured.n_faults
 
 
 class Wire(asyncio.Transport):

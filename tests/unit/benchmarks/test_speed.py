@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -17,8 +18,9 @@ from benchmarks.speed.answers import check_same
 from benchmarks.speed.contestants import requests_of
 from benchmarks.speed.curve import chosen
 from benchmarks.speed.head_to_head import IN_FLIGHT, HeadToHead
+from benchmarks.speed.machine import commit, machine
 from benchmarks.speed.peer_environments import PEERS
-from benchmarks.speed.report import table
+from benchmarks.speed.report import markdown, table
 from benchmarks.speed.rounds import BenchmarkError, Round, medians, ratio
 from benchmarks.speed.scann_search import BLOCK, K, drawn_vectors, exact_searches
 from benchmarks.speed.servers import SERVER_CORE, StartError, serving
@@ -149,6 +151,18 @@ def test_every_exact_search_is_exact() -> None:
             assert set(found.tolist()) == set(wanted.tolist()), name
 
 
+def test_few_movies_have_an_exact_search_too() -> None:
+    """A catalogue with fewer blocks than asked for has no blocked way."""
+    movies, queries = drawn_vectors(K + 5)
+
+    ways = exact_searches(movies)
+
+    assert {frozenset(search(queries[0]).tolist()) for search in ways.values()} == {
+        frozenset(np.argsort(-(movies @ queries[0]))[:K].tolist())
+    }
+    assert ways.keys() < exact_searches(drawn_vectors(K * BLOCK)[0]).keys()
+
+
 def test_lists_that_differ_are_refused() -> None:
     """One of fifty users may see two near equals swapped, no more."""
     same, other = ("a", "b"), ("b", "a")
@@ -173,6 +187,53 @@ def test_a_markdown_table() -> None:
     assert table(("", "ms"), [("one", "1"), ("two", "2")]) == (
         "|  | ms |\n|---|---:|\n| one | 1 |\n| two | 2 |\n"
     )
+
+
+def test_the_report_has_processor_time_beside_throughput() -> None:
+    """And what calls in flight, the floor, the machine and starts come to."""
+    figures = {"rps": 400.0, "p50_ms": 2.4, "p99_ms": 4.2, "cpu_ms": 2.5}
+    load = {
+        "rounds": 3,
+        "seconds": 2.0,
+        "shares_of_floor": {"engine": {1: 0.25, 64: 0.5}},
+        "table": {"engine": {64: figures}},
+        "memory_mb": {"engine": 121.4},
+    }
+    start = {
+        "gateway": {"ready_s": 0.8, "rss_mb": 87.0, "rss_after_calls_mb": 99.0},
+        "imports": {"client": {"s": 0.1, "rss_mb": 36.0}},
+    }
+
+    told = markdown(
+        {
+            "machine": machine(),
+            "figures": FIGURES,
+            "head_to_head": load,
+            "library": {"rps": 7000.0, "p50_ms": 0.1, "batched_rps": 9000.0},
+            "scann": {},
+            "start": start,
+        }
+    ).splitlines()
+
+    assert "|  | in flight | calls/s | p50 ms | p99 ms | CPU ms/call | MB |" in told
+    assert "| engine | 64 | 400 | 2.40 | 4.2 | 2.500 | 121 |" in told
+    assert told[told.index("|  | 1 | 64 |") + 2] == "| engine | 0.250 | 0.500 |"
+    assert "| import client | 0.10 | 36 |" in told
+
+
+def test_the_commit_says_when_files_differ_from_it(tmp_path: Path) -> None:
+    """Figures of changed files are not those of the commit; without git there is none to name."""
+    git = ["git", "-C", str(tmp_path), "-c", "user.name=n", "-c", "user.email=e"]
+    assert commit(tmp_path) == ""
+    (tmp_path / "file").write_text("one")
+    for command in (["init", "-q"], ["add", "file"], ["commit", "-q", "-m", "one"]):
+        subprocess.run([*git, *command], check=True)
+
+    clean = commit(tmp_path)
+    (tmp_path / "file").write_text("two")
+
+    assert re.fullmatch("[0-9a-f]{7,}", clean)
+    assert commit(tmp_path) == f"{clean}+"
 
 
 def test_pins_are_exact() -> None:
