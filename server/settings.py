@@ -75,7 +75,7 @@ class Settings(BaseSettings):
         le=60,
         description="Seconds of a call's deadline kept back for the answer without models.",
     )
-    workers: int = Field(16, ge=1, le=1024, description="Threads that answer calls.")
+    workers: int = Field(64, ge=1, le=1024, description="Threads that answer calls.")
     max_concurrent_rpcs: int = Field(
         256, ge=1, le=100_000, description="Calls at once; more get RESOURCE_EXHAUSTED."
     )

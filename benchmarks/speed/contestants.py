@@ -93,7 +93,8 @@ def _gateway(
     name: str, models: Path, scratch: Path, bodies: Sequence[bytes], flags: Sequence[str]
 ) -> Iterator[Running]:
     command = [sys.executable, "-m", "server", "--port=0", f"--models-dir={models}"]
-    command += [f"--store-path={scratch / name}.sqlite3", *flags]
+    # Without a line for each call, as the peers run without their access logs.
+    command += [f"--store-path={scratch / name}.sqlite3", "--log-level=WARNING", *flags]
     with serving(command, _GATEWAY) as (pid, ready):
         yield Running(name, ready[1], (pid,), encoded(bodies), RECOMMEND_USER)
 
