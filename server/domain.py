@@ -135,6 +135,11 @@ class StoredUser:
     profile: Profile
     history: History
 
+    @property
+    def weight(self) -> int:
+        """Ratings of as much memory: all that is there without any counts for ten."""
+        return 10 + len(self.history)
+
 
 @dataclass(frozen=True, slots=True)
 class RatingEvent:

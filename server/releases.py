@@ -30,8 +30,8 @@ from serving.contract import (
     verify_part,
 )
 
-USERS_KEPT: Final = 2048
-"""Users whose history is not looked up anew; about 2 KB each with a hundred ratings."""
+RATINGS_KEPT: Final = 200_000
+"""Of users whose history is not looked up anew; about 4 MB."""
 
 HOW_TO_PUBLISH: Final = "make one with: python -m trainer train --publish"
 
@@ -82,7 +82,10 @@ class ActiveRelease:
     why_no_engine: str = ""
     """"" where there is one."""
     users: Kept[UserId, tuple[StoredUser, RequestUser]] = field(
-        default_factory=lambda: Kept(USERS_KEPT), init=False, repr=False, compare=False
+        default_factory=lambda: Kept(RATINGS_KEPT, lambda kept: kept[0].weight),
+        init=False,
+        repr=False,
+        compare=False,
     )
     """As stored, and in the rows of this catalogue; another catalogue begins with none."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from typing import Generic, TypeVar
 
 _Key = TypeVar("_Key", bound=Hashable)
@@ -12,15 +12,21 @@ _Value = TypeVar("_Value")
 
 
 class Kept(Generic[_Key, _Value]):
-    """The values of the `size` keys used last; the one that was not used for longest goes first.
+    """The values used last that fit; the one that was not used for longest goes first.
 
     Safe to share by threads.
+
+    Args:
+      capacity: the most that all values together may weigh.
+      weigh: what one weighs, at least 1.
     """
 
-    def __init__(self, size: int) -> None:
-        self._size = size
+    def __init__(self, capacity: int, weigh: Callable[[_Value], int]) -> None:
+        self._capacity = capacity
+        self._weigh = weigh
         self._lock = threading.Lock()
         self._values: OrderedDict[_Key, _Value] = OrderedDict()
+        self._weight = 0
         self._generation = 0
 
     @property
@@ -48,20 +54,27 @@ class Kept(Generic[_Key, _Value]):
         with self._lock:
             if generation != self._generation:
                 return
+            self._drop(key)
             self._values[key] = value
-            self._values.move_to_end(key)
-            if len(self._values) > self._size:
-                self._values.popitem(last=False)
+            self._weight += self._weigh(value)
+            while self._weight > self._capacity:
+                self._drop(next(iter(self._values)))
 
     def forget(self, keys: Iterable[_Key]) -> None:
         """Forgets what changed."""
         with self._lock:
             self._generation += 1
             for key in keys:
-                self._values.pop(key, None)
+                self._drop(key)
 
     def forget_all(self) -> None:
         """Forgets everything."""
         with self._lock:
             self._generation += 1
             self._values.clear()
+            self._weight = 0
+
+    def _drop(self, key: _Key) -> None:
+        value = self._values.pop(key, None)
+        if value is not None:
+            self._weight -= self._weigh(value)

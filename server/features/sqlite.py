@@ -34,8 +34,8 @@ from server.features.store import Receipt, StoreCounts, StoreError
 
 _USERS_PER_TRANSACTION = 1000
 
-USERS_KEPT = 2048
-"""Users that are not read anew; about 6 KB each with a hundred ratings."""
+RATINGS_KEPT = 200_000
+"""Of users that are not read anew; about 12 MB."""
 
 _ID_SEPARATOR = "\n"
 """Ids have no control characters: a history's ids are one text."""
@@ -111,7 +111,9 @@ class SqliteStore:
         self._file = SqliteFile(path, _SCHEMA)
         # Nobody else writes to the file: what this process knows of it stays true.
         self._has_events = self._file.first_row("SELECT 1 FROM events LIMIT 1") is not None
-        self._kept: Kept[UserId, tuple[Version, StoredUser]] = Kept(USERS_KEPT)
+        self._kept: Kept[UserId, tuple[Version, StoredUser]] = Kept(
+            RATINGS_KEPT, lambda kept: kept[1].weight
+        )
 
     def __enter__(self) -> SqliteStore:
         return self
