@@ -137,8 +137,8 @@ class StoredUser:
 
     @property
     def weight(self) -> int:
-        """Ratings of as much memory: all that is there without any counts for ten."""
-        return 10 + len(self.history)
+        """Ratings of as much memory: what is there without any counts for sixty."""
+        return 60 + len(self.history)
 
 
 @dataclass(frozen=True, slots=True)

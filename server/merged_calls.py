@@ -35,6 +35,8 @@ class Question:
     outputs: tuple[str, ...]
     sizes: tuple[tuple[str, int], ...]
     """Sizes of the outputs' dimensions by letter, but the batch."""
+    kind: Hashable = None
+    """What else must be equal: all rows of a batch cost what the dearest of them does."""
 
 
 @dataclass(slots=True, eq=False)
@@ -45,6 +47,9 @@ class _Waiting:
     """
 
     inputs: Tensors
+    budget: Budget
+    n_sent: int
+    """By its lane, when this call joined the queue."""
     news: threading.Lock = field(default_factory=threading.Lock)
     leads: bool = False
     answer: dict[str, Array] | None = None
@@ -59,6 +64,7 @@ class _Lane:
     """Calls that may travel together; there is one while one of them is away."""
 
     queue: deque[_Waiting] = field(default_factory=deque)
+    n_sent: int = 1
 
 
 class MergedCalls:
@@ -90,10 +96,12 @@ class MergedCalls:
         Raises:
           UpstreamUnavailable, DeadlineExceeded, ContractViolation: as of PredictionClient.
         """
+        # Whose time is over leaves before it stands in anybody's way.
+        patience_s = self._prediction.patience_s(budget)
         key = (question, *_widths(inputs))
         with self._lock:
             lane = self._lanes.get(key)
-            waiting = None if lane is None else _Waiting(inputs)
+            waiting = None if lane is None else _Waiting(inputs, budget, lane.n_sent)
             if lane is None or waiting is None:
                 lane = self._lanes[key] = _Lane()
             else:
@@ -103,12 +111,10 @@ class MergedCalls:
                 return self._ask(question, inputs, budget)
             finally:
                 self._hand_over(key, lane)
-        patience_s = self._prediction.patience_s(budget)
         if not waiting.news.acquire(timeout=patience_s):
-            self._leave(key, lane, waiting)
-            raise self._prediction.waited_in_vain(patience_s)
+            self._wait_on(lane, waiting, patience_s)
         if waiting.leads:
-            self._lead(question, key, lane, waiting, budget)
+            self._lead(question, key, lane, waiting)
         if waiting.failure is not None:
             # An exception belongs to one thread.
             raise UpstreamUnavailable(
@@ -130,31 +136,44 @@ class MergedCalls:
             if not lane.queue:
                 del self._lanes[key]
                 return
+            lane.n_sent += 1
             leader = lane.queue.popleft()
             leader.leads = True
             leader.news.release()
 
-    def _leave(self, key: Hashable, lane: _Lane, waiting: _Waiting) -> None:
-        """Takes back a call whose time has passed while the one before it was away."""
-        with self._lock:
-            if not waiting.leads and waiting in lane.queue:
-                lane.queue.remove(waiting)
-        if waiting.leads:
-            self._hand_over(key, lane)
+    def _wait_on(self, lane: _Lane, waiting: _Waiting, waited_s: float) -> None:
+        """Takes a call out of the queue whose time has passed there; one that is away goes on.
 
-    def _lead(
-        self, question: Question, key: Hashable, lane: _Lane, leader: _Waiting, budget: Budget
-    ) -> None:
+        Raises:
+          UpstreamUnavailable: it was not even sent, or did not come back.
+          DeadlineExceeded: the budget is spent.
+        """
+        with self._lock:
+            is_queued = not waiting.leads and waiting in lane.queue
+            if is_queued:
+                lane.queue.remove(waiting)
+        if is_queued:
+            # Only where nothing came back all the while does that say something of the server.
+            is_hung = lane.n_sent == waiting.n_sent
+            raise self._prediction.waited_in_vain(waited_s if is_hung else 0)
+        if waiting.leads:
+            return
+        if not waiting.news.acquire(timeout=self._prediction.patience_s(waiting.budget)):
+            raise self._prediction.waited_in_vain(0)
+
+    def _lead(self, question: Question, key: Hashable, lane: _Lane, leader: _Waiting) -> None:
         """Asks for all that wait, and tells each of them.
 
         Raises:
-          DeadlineExceeded: the leader's time is over; the others ask for themselves.
+          ContractViolation: the leader was alone.
+          DeadlineExceeded: nobody has any time left.
         """
         batch = [leader]
         with self._lock:
             while lane.queue and len(batch) < LARGEST_BATCH:
                 batch.append(lane.queue.popleft())
-        is_hurried = self._prediction.is_hurried(budget)
+        # As long as any of them can wait: a leader in a hurry would fail the others.
+        budget = max((waiting.budget for waiting in batch), key=lambda one: one.expires_at)
         try:
             try:
                 inputs = _joined([waiting.inputs for waiting in batch])
@@ -165,14 +184,12 @@ class MergedCalls:
             for row, waiting in enumerate(batch):
                 waiting.answer = {name: rows[row : row + 1] for name, rows in outputs.items()}
         except UpstreamUnavailable as error:
-            leader.failure = error
-            # That the leader was in a hurry says nothing to the others.
-            if not (error.timed_out and is_hurried):
-                for waiting in batch:
-                    waiting.failure = error
+            for waiting in batch:
+                waiting.failure = error
         except ContractViolation:
             # One row may have failed all of them: alone, each gets its own answer or error.
-            return
+            if len(batch) == 1:
+                raise
         finally:
             for waiting in batch[1:]:
                 waiting.news.release()

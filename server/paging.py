@@ -26,6 +26,8 @@ _HEAD: Final = struct.Struct("<QIIHHB?HHI")
 """The release; movies and cited ones, the bytes of an id of each; state and newcomer; bytes of the
 recommendation id, of the reasons for being degraded and of the taste, which follow as text."""
 _USER_STATES: Final = tuple(UserState)
+_WIDE_ID: Final = 16
+"""Bytes, from which on it pays to look for the longest id of a list."""
 _COLUMNS: Final = (
     ("predicted_ratings", "<f4", 1),
     ("scores", "<f4", 1),
@@ -98,12 +100,13 @@ def _packed(ranked: RankedList, n_shown: int) -> bytes:
     recommendation_id = ranked.recommendation_id.encode()
     degraded = ",".join([reason.value for reason in ranked.degraded_reasons]).encode()
     taste = ranked.taste.as_json
+    ids, cited_ids = _narrowed(ranked.movie_ids[n_shown:]), _narrowed(ranked.cited_ids)
     head = _HEAD.pack(
         ranked.release_version,
         len(ranked) - n_shown,
         len(ranked.cited_ids),
-        ranked.movie_ids.itemsize,
-        ranked.cited_ids.itemsize,
+        ids.itemsize,
+        cited_ids.itemsize,
         _USER_STATES.index(ranked.user_state),
         ranked.is_newcomer,
         len(recommendation_id),
@@ -113,9 +116,16 @@ def _packed(ranked: RankedList, n_shown: int) -> bytes:
     columns = [
         getattr(ranked, name)[n_shown:].astype(dtype, copy=False) for name, dtype, _ in _COLUMNS
     ]
-    arrays = (ranked.movie_ids[n_shown:], ranked.cited_ids, *columns)
+    arrays = (ids, cited_ids, *columns)
     texts = (recommendation_id, degraded, taste)
     return b"".join([head, *texts, *[array.tobytes() for array in arrays]])
+
+
+def _narrowed(ids: NDArray[np.bytes_]) -> NDArray[np.bytes_]:
+    """The same as wide as the longest of them: one long id of a catalogue is not in every list."""
+    if ids.itemsize <= _WIDE_ID or not len(ids):
+        return ids
+    return ids.astype(f"S{np.char.str_len(ids).max()}")
 
 
 def _unpacked(content: bytes) -> RankedList:

@@ -14,7 +14,7 @@ from server.breaker import Breaker
 from server.codec import Array, decode, fill
 from server.deadline import Budget
 from server.domain import Version
-from server.errors import ContractViolation, DeadlineExceeded, UpstreamUnavailable
+from server.errors import ContractViolation, UpstreamUnavailable
 from serving.contract import signatures_of
 
 PREDICT: Final = "/tensorflow.serving.PredictionService/Predict"
@@ -161,15 +161,8 @@ class PredictionClient:
         """
         return budget.stage(self._timeout_s, self._reserve_s)
 
-    def is_hurried(self, budget: Budget) -> bool:
-        """Whether that is less than a call may take."""
-        try:
-            return self.patience_s(budget) < self._timeout_s
-        except DeadlineExceeded:
-            return True
-
     def waited_in_vain(self, waited_s: float) -> UpstreamUnavailable:
-        """The failure of a call that was not even sent, as none before it came back."""
+        """The failure of a call that nobody answered within `waited_s`; 0 = that says nothing."""
         if waited_s >= self._timeout_s:
             self.breaker.timed_out()
         return self._away("did not answer in time", timed_out=True)

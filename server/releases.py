@@ -30,8 +30,8 @@ from serving.contract import (
     verify_part,
 )
 
-RATINGS_KEPT: Final = 200_000
-"""Of users whose history is not looked up anew; about 4 MB."""
+RATINGS_KEPT: Final = 300_000
+"""Of users whose history is not looked up anew; about 5 MB."""
 
 HOW_TO_PUBLISH: Final = "make one with: python -m trainer train --publish"
 

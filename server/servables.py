@@ -215,10 +215,13 @@ class ServableModels:
             {**user_inputs(release, user), "movie_ids": candidates},
             ("ratings",),
             budget,
-            {"B": 1, "C": candidates.shape[1]},
+            {"B": 1},
         )
-        n_padding = candidates.shape[1] - len(movie_ids)
-        return tuple(outputs["ratings"][0, n_padding:].tolist())
+        # Behind them stands what the model server widened the row by to merge it with others.
+        ratings = outputs["ratings"][0, N_NEUTRAL : N_NEUTRAL + len(movie_ids)]
+        if len(ratings) < len(movie_ids):
+            raise ContractViolation(f"ranking: {len(ratings)} ratings of {len(movie_ids)} movies")
+        return tuple(ratings.tolist())
 
     def similar(
         self,
@@ -272,7 +275,8 @@ class ServableModels:
             places = _cited(release, query.user, outputs["reason_ids"][0][kept])
         else:
             call = ServableCall(servable, BY_NUMBER, release.version)
-            question = Question(call, (*_BY_NUMBER, *vectors), tuple(_sizes(release).items()))
+            sizes = tuple(_sizes(release).items())
+            question = Question(call, (*_BY_NUMBER, *vectors), sizes, query.order)
             outputs = self._merged.predict(question, recommend_by_number(*asked), budget)
             kept, movies = _numbered_rows(release, call, outputs["movie_numbers"][0])
             places = outputs["reason_places"][0][kept] - (1 + N_NEUTRAL)

@@ -55,8 +55,11 @@ class Kept(Generic[_Key, _Value]):
             if generation != self._generation:
                 return
             self._drop(key)
+            weight = self._weigh(value)
+            if weight > self._capacity:
+                return
             self._values[key] = value
-            self._weight += self._weigh(value)
+            self._weight += weight
             while self._weight > self._capacity:
                 self._drop(next(iter(self._values)))
 

@@ -34,8 +34,8 @@ from server.features.store import Receipt, StoreCounts, StoreError
 
 _USERS_PER_TRANSACTION = 1000
 
-RATINGS_KEPT = 200_000
-"""Of users that are not read anew; about 12 MB."""
+RATINGS_KEPT = 300_000
+"""Of users that are not read anew; about 15 MB."""
 
 _ID_SEPARATOR = "\n"
 """Ids have no control characters: a history's ids are one text."""

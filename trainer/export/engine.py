@@ -64,7 +64,11 @@ def engine_problems(folder: Path, sizes: Mapping[str, int]) -> Iterator[str]:
     known = {**sizes, "Q": sizes["R"] + 1, "F": description.n_features}
     arrays: dict[str, NDArray[Any]] = {}
     for name, definition in ENGINE_ARRAYS.items():
-        array = np.load(folder / engine_array_file(name), mmap_mode="r", allow_pickle=False)
+        path = folder / engine_array_file(name)
+        if not path.is_file():
+            yield f"engine: {path.name} is missing"
+            return
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
         kind = "S" if definition.dtype == "string" else np.dtype(definition.dtype).kind
         if array.dtype.kind != kind:
             yield f"engine: {name} is {array.dtype}, the contract says {definition.dtype}"

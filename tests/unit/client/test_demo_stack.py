@@ -230,6 +230,7 @@ signal.pause()
 
 
 DRIVER = """
+import select
 import sys
 from pathlib import Path
 from rich.console import Console
@@ -243,7 +244,9 @@ commands = StackCommands(
 )
 with unwind_on_signals(), run_stack(commands, Phases(Console(quiet=True))):
     print("up", flush=True)
-    sys.stdin.read()
+    # A signal just before a read that blocks would be noticed after it: never, that is.
+    while not select.select([sys.stdin], [], [], 0.1)[0]:
+        pass
 """
 
 

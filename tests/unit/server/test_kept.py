@@ -17,7 +17,7 @@ def test_the_one_unused_for_longest_goes_first() -> None:
 
 
 def test_values_are_kept_by_weight() -> None:
-    """Of capacity 10: 4 and 5 fit, 3 more push the 4 out, 11 pushes all out and does not stay."""
+    """Of 10: 4 and 5 fit, 3 more push the 4 out; 11 are not kept, nor what they replace."""
     kept: Kept[str, int] = Kept(10, lambda value: value)
     for key, value in (("a", 4), ("b", 5), ("c", 3)):
         kept.put(key, value, kept.generation)
@@ -30,7 +30,8 @@ def test_values_are_kept_by_weight() -> None:
     assert [kept.get(key) for key in "bd"] == [6, 4]
 
     kept.put("e", 11, kept.generation)
-    assert [kept.get(key) for key in "bde"] == [None, None, None]
+    kept.put("d", 12, kept.generation)
+    assert [kept.get(key) for key in "bde"] == [6, None, None]
 
 
 def test_what_was_looked_up_before_a_change_is_not_kept() -> None:

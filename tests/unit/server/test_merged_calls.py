@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ from server.prediction import ServableCall
 from tests.fault.waiting import eventually
 
 QUESTION = Question(ServableCall("recommend", "by_number", Version(1)), ("sums",), (("D", 2),))
+UNHURRIED = Budget.unhurried()
 DEADLINE_S = 20
 
 
@@ -29,7 +31,8 @@ class Server:
 
     answer: Callable[[Mapping[str, Any]], Mapping[str, Any]] | None = None
     patience: float = DEADLINE_S
-    hurried: bool = False
+    n_asked: int = 0
+    """How often for its patience."""
     calls: list[tuple[Mapping[str, Any], Mapping[str, int]]] = field(default_factory=list)
     may_go: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
     arrived: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
@@ -51,10 +54,8 @@ class Server:
         return {"sums": inputs["numbers"].sum(axis=1, keepdims=True)}
 
     def patience_s(self, budget: Budget) -> float:
-        return self.patience
-
-    def is_hurried(self, budget: Budget) -> bool:
-        return self.hurried
+        self.n_asked += 1
+        return budget.stage(self.patience, 0)
 
     def waited_in_vain(self, waited_s: float) -> UpstreamUnavailable:
         self.given_up.append(waited_s)
@@ -73,12 +74,17 @@ class Crowd:
         self._merged = MergedCalls(server)  # type: ignore[arg-type] - has the methods it calls
         self._server, self._pool = server, pool
 
-    def asks(self, *numbers: int, question: Question = QUESTION) -> Future[Mapping[str, Any]]:
+    def asks(
+        self,
+        *numbers: int,
+        question: Question = QUESTION,
+        budget: Budget = UNHURRIED,
+    ) -> Future[Mapping[str, Any]]:
         inputs = {
             "numbers": np.array([numbers], np.int64),
             "user_id": np.array([str(numbers[-1])], object),
         }
-        return self._pool.submit(self._merged.predict, question, inputs, Budget.unhurried())
+        return self._pool.submit(self._merged.predict, question, inputs, budget)
 
     def has_queued(self, n_calls: int) -> None:
         """Returns once so many callers wait for the one before them."""
@@ -190,20 +196,14 @@ def test_one_bad_row_is_one_callers_error(crowd: Crowd, server: Server) -> None:
     assert server.n_rows == [1, 2, 1, 1]
 
 
-@pytest.mark.parametrize(
-    ("timed_out", "hurried", "n_calls"),
-    [(False, False, 2), (True, False, 2), (True, True, 4)],
-    ids=["away", "hangs", "the leader was in a hurry"],
-)
-def test_a_server_that_is_away_is_so_for_all(
-    crowd: Crowd, server: Server, timed_out: bool, hurried: bool, n_calls: int
-) -> None:
-    """All of a batch hear of it at once, unless it had less time than the others have."""
+@pytest.mark.parametrize("timed_out", [False, True], ids=["away", "hangs"])
+def test_a_server_that_is_away_is_so_for_all(crowd: Crowd, server: Server, timed_out: bool) -> None:
+    """All of a batch hear of it at once."""
 
     def away(inputs: Mapping[str, Any]) -> Mapping[str, Any]:
         raise UpstreamUnavailable("away", timed_out=timed_out)
 
-    server.answer, server.hurried = away, hurried
+    server.answer = away
     calls = [first(crowd, server), *(crowd.asks(0, n) for n in (2, 3, 4))]
     crowd.has_queued(3)
     server.may_go.release(5)
@@ -214,8 +214,40 @@ def test_a_server_that_is_away_is_so_for_all(
     ] * 4
     # An exception carries the stack of one thread.
     assert len(set(map(id, errors))) == 4
-    assert len(server.calls) == n_calls
+    assert len(server.calls) == 2
     assert crowd.lanes == 0
+
+
+def test_who_has_no_time_leaves_the_lane_as_it_was(crowd: Crowd, server: Server) -> None:
+    """A call whose budget is spent behind one that is away: those after it go on as before."""
+    away = first(crowd, server)
+    spent = crowd.asks(0, 9, budget=Budget(time.monotonic() - 1))
+    assert isinstance(spent.exception(DEADLINE_S), DeadlineExceeded)
+
+    next_one = crowd.asks(0, 2)
+    crowd.has_queued(1)
+    server.may_go.release(2)
+
+    assert [sum_of(call) for call in (away, next_one)] == [1, 2]
+    assert crowd.lanes == 0
+
+
+def test_who_is_on_the_way_waits_on(crowd: Crowd, server: Server) -> None:
+    """Whose time passes while its batch is away is answered with it, and blames nobody."""
+    away = first(crowd, server)
+    server.patience = 2
+    behind = [crowd.asks(0, n) for n in (2, 3)]
+    crowd.has_queued(2)
+    server.patience = DEADLINE_S
+    server.may_go.release()
+    assert server.arrived.acquire(timeout=DEADLINE_S)
+    # One each at first; the second of the follower is that it waits on.
+    eventually(lambda: server.n_asked == 4)
+    server.may_go.release()
+
+    assert [sum_of(call) for call in (away, *behind)] == [1, 2, 3]
+    assert server.n_rows == [1, 2]
+    assert server.given_up == []
 
 
 def test_a_leader_without_time_leaves_the_others_theirs(crowd: Crowd, server: Server) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import grpc
 import numpy as np
@@ -84,6 +84,19 @@ def test_a_token_carries_what_the_page_did_not_show() -> None:
     assert opened.predicted_ratings.tolist() == [5.0]
     assert opened.cited.tolist() == [[NOBODY] * 3]
     assert opened.cited_ids.tolist() == RANKING.cited_ids.tolist()
+
+
+def test_a_long_id_elsewhere_does_not_lengthen_a_token() -> None:
+    """Ids stand in arrays as wide as the longest of the catalogue, 256 bytes here."""
+    tokens = PageTokens(b"key")
+    wide = replace(
+        RANKING,
+        movie_ids=RANKING.movie_ids.astype("S256"),
+        cited_ids=RANKING.cited_ids.astype("S256"),
+    )
+
+    assert_same(tokens.open(tokens.seal(wide, 0, QUERY), QUERY), RANKING)
+    assert len(tokens.seal(wide, 0, QUERY)) == len(tokens.seal(RANKING, 0, QUERY))
 
 
 def test_a_full_ranking_fits_into_a_small_token() -> None:

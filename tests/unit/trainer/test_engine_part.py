@@ -122,3 +122,10 @@ def test_the_part_is_published_and_removed_with_its_release(tmp_path: Path) -> N
 
     assert f"{ENGINE_PART}/2" in removed
     assert not models.part(ENGINE_PART, 2).exists()
+
+
+def test_a_missing_array_is_told_by_name(folder: Path) -> None:
+    """Also one that parts of earlier versions did not have."""
+    (folder / "item_columns.npy").unlink()
+
+    assert list(engine_problems(folder, dict(SIZES))) == ["engine: item_columns.npy is missing"]
