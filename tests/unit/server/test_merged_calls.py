@@ -250,6 +250,26 @@ def test_who_is_on_the_way_waits_on(crowd: Crowd, server: Server) -> None:
     assert server.given_up == []
 
 
+def test_a_long_queue_is_no_sign_of_a_server_that_hangs(crowd: Crowd, server: Server) -> None:
+    """Whose turn does not come while others' calls come back gives up, and blames nobody."""
+    first(crowd, server)
+    full = [crowd.asks(0, n) for n in range(LARGEST_BATCH)]
+    crowd.has_queued(LARGEST_BATCH)
+    server.patience = 2
+    one_more = crowd.asks(0, 2)
+    crowd.has_queued(LARGEST_BATCH + 1)
+    server.patience = DEADLINE_S
+    server.may_go.release()
+    assert server.arrived.acquire(timeout=DEADLINE_S)
+
+    error = one_more.exception(DEADLINE_S)
+    assert isinstance(error, UpstreamUnavailable)
+    assert server.given_up == [0]
+    server.may_go.release(2)
+    assert [sum_of(call) for call in full] == list(range(LARGEST_BATCH))
+    assert crowd.lanes == 0
+
+
 def test_a_leader_without_time_leaves_the_others_theirs(crowd: Crowd, server: Server) -> None:
     """Whose budget is spent is told so; who waited behind it asks for itself."""
 
