@@ -31,6 +31,7 @@ class Server:
 
     answer: Callable[[Mapping[str, Any]], Mapping[str, Any]] | None = None
     patience: float = DEADLINE_S
+    budgets: list[Budget] = field(default_factory=list)
     n_asked: int = 0
     """How often for its patience."""
     calls: list[tuple[Mapping[str, Any], Mapping[str, int]]] = field(default_factory=list)
@@ -47,6 +48,7 @@ class Server:
         sizes: Mapping[str, int],
     ) -> Mapping[str, Any]:
         self.calls.append((inputs, sizes))
+        self.budgets.append(budget)
         self.arrived.release()
         assert self.may_go.acquire(timeout=DEADLINE_S)
         if self.answer:
@@ -268,6 +270,20 @@ def test_a_long_queue_is_no_sign_of_a_server_that_hangs(crowd: Crowd, server: Se
     server.may_go.release(2)
     assert [sum_of(call) for call in full] == list(range(LARGEST_BATCH))
     assert crowd.lanes == 0
+
+
+def test_a_batch_may_take_as_long_as_any_of_its_calls(crowd: Crowd, server: Server) -> None:
+    """A leader with less time than the one behind it does not fail both."""
+    first(crowd, server)
+    leader = crowd.asks(0, 2, budget=Budget(time.monotonic() + DEADLINE_S))
+    crowd.has_queued(1)
+    other = crowd.asks(0, 3)
+    crowd.has_queued(2)
+    server.may_go.release(2)
+
+    assert [sum_of(call) for call in (leader, other)] == [2, 3]
+    assert server.n_rows == [1, 2]
+    assert server.budgets[1] == UNHURRIED
 
 
 def test_a_leader_without_time_leaves_the_others_theirs(crowd: Crowd, server: Server) -> None:
