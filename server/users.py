@@ -70,7 +70,8 @@ def _request_user(
     rows = np.array([catalogue.index.get(i, -1) for i in merged.movie_ids], np.int64)
     ratings = np.array(merged.ratings, np.float32)
     # What was recorded while another release answered may be of movies that this one lacks.
-    seen, ratings = rows[rows >= 0], ratings[rows >= 0]
+    is_known = rows >= 0
+    seen, ratings = rows[is_known], ratings[is_known]
     newest = min(release.manifest.max_history, MAX_WIDTH)
     movies = seen[-newest:]
     return RequestUser(
