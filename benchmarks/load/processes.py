@@ -10,7 +10,7 @@ from typing import Final
 _TICKS_PER_S: Final = os.sysconf("SC_CLK_TCK")
 _PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE")
 _PROC: Final = Path("/proc")
-_PARENT, _USER_TICKS, _RESIDENT_PAGES = 1, 11, 21
+_STATE, _PARENT, _GROUP, _USER_TICKS, _RESIDENT_PAGES = 0, 1, 2, 11, 21
 """Places in /proc/PID/stat behind the command's name, see proc_pid_stat(5)."""
 
 
@@ -44,6 +44,15 @@ def rss_mb(roots: Iterable[int], proc: Path = _PROC) -> float:
     """Resident memory of the trees in 10^6 bytes; shared pages count in each process."""
     pages = sum(int(fields[_RESIDENT_PAGES]) for fields in tree(roots, proc).values())
     return pages * _PAGE_BYTES / 1e6
+
+
+def is_group_running(group: int, proc: Path = _PROC) -> bool:
+    """Whether a process of the group still runs; one that ended unawaited does not."""
+    everybody = (_stat(folder) for folder in proc.iterdir() if folder.name.isdigit())
+    return any(
+        fields is not None and int(fields[_GROUP]) == group and fields[_STATE] not in "ZX"
+        for fields in everybody
+    )
 
 
 def _stat(folder: Path) -> list[str] | None:

@@ -15,6 +15,8 @@ from pathlib import Path
 from time import monotonic
 from typing import IO, Final
 
+from benchmarks.load.processes import is_group_running
+
 ROOT: Final = Path(__file__).parents[2]
 LOAD_CORE: Final = 0
 SERVER_CORE: Final = 1
@@ -119,6 +121,15 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
     finally:
         _signal(process, signal.SIGKILL)
         process.wait()
+        _wait_until_gone(process.pid)
+
+
+def _wait_until_gone(group: int) -> None:
+    """What the server started is nobody's child now, so that nobody can await it."""
+    deadline = monotonic() + STOP_GRACE_S
+    with selectors.DefaultSelector() as pause:
+        while is_group_running(group) and monotonic() < deadline:
+            pause.select(0.01)
 
 
 def _signal(process: subprocess.Popen[bytes], number: signal.Signals) -> None:

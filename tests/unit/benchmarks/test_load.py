@@ -21,7 +21,7 @@ from benchmarks.load.__main__ import generate
 from benchmarks.load.http1 import get, post_json
 from benchmarks.load.http2 import GrpcCalls
 from benchmarks.load.plan import Measured, Plan, encoded
-from benchmarks.load.processes import cpu_seconds, rss_mb, tree
+from benchmarks.load.processes import cpu_seconds, is_group_running, rss_mb, tree
 from benchmarks.load.slots import LoadError, Slots
 from benchmarks.speed.method import DEGRADED
 from protos.recommender.v1 import recommender_pb2 as pb
@@ -299,6 +299,18 @@ def test_a_process_tree_is_added_up(tmp_path: Path) -> None:
     # 100 ticks are a second, and a page has 4096 bytes, on every Linux that we know.
     assert cpu_seconds([10], tmp_path) == pytest.approx(1.30)
     assert rss_mb([10], tmp_path) == pytest.approx(60 * 4096 / 1e6)
+
+
+@pytest.mark.parametrize(("states", "is_running"), [("SZ", True), ("ZX", False), ("", False)])
+def test_a_group_runs_until_its_last_process_has_ended(
+    tmp_path: Path, states: str, is_running: bool
+) -> None:
+    """A process that nobody has awaited yet runs no more; those of other groups don't count."""
+    for pid, (group, state) in enumerate([(7, "R"), *[(8, state) for state in states]], start=20):
+        (tmp_path / str(pid)).mkdir()
+        (tmp_path / str(pid) / "stat").write_text(f"{pid} (python) {state} 1 {group} 0\n")
+
+    assert is_group_running(8, tmp_path) is is_running
 
 
 def test_a_process_that_has_gone_uses_nothing(tmp_path: Path) -> None:
