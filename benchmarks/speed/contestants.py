@@ -13,7 +13,7 @@ from typing import Final
 
 from benchmarks.load.http1 import get, post_json
 from benchmarks.load.plan import encoded
-from benchmarks.speed.floor_server import VARIANTS
+from benchmarks.speed.floor_server import UVLOOP, VARIANTS
 from benchmarks.speed.method import RECOMMEND_USER
 from benchmarks.speed.peer_environments import PEERS, environment
 from benchmarks.speed.servers import serving
@@ -21,6 +21,7 @@ from protos.recommender.v1 import recommender_pb2 as pb
 
 ENGINE: Final = "engine"
 HOP: Final = "hop"
+FLOOR_PINS: Final = PEERS / "floor_uvloop.txt"
 FLOORS: Final = tuple(f"floor_{variant}" for variant in VARIANTS)
 BENTOML: Final = "bentoml"
 FASTAPI_TF: Final = "fastapi_tf"
@@ -60,8 +61,11 @@ def requests_of(
 @contextmanager
 def floor(name: str, reply: Path, bodies: Sequence[bytes]) -> Iterator[Running]:
     """A constant-reply server, of FLOORS."""
-    command = [sys.executable, "-m", "benchmarks.speed.floor_server", f"--reply={reply}"]
-    command.append(f"--variant={name.removeprefix('floor_')}")
+    variant = name.removeprefix("floor_")
+    # uvloop is nobody's dependency but this floor's.
+    python = environment(FLOOR_PINS) / "python" if variant == UVLOOP else sys.executable
+    command = [str(python), "-m", "benchmarks.speed.floor_server", f"--variant={variant}"]
+    command += [f"--method={RECOMMEND_USER}", f"--reply={reply}"]
     with serving(command, _FLOOR) as (pid, ready):
         yield Running(name, ready[1], (pid,), encoded(bodies), RECOMMEND_USER)
 

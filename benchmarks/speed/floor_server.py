@@ -1,9 +1,10 @@
 """The floor: a Python gRPC server that answers RecommendUser with the same bytes every time.
 
-    python -m benchmarks.speed.floor_server --variant sync8 --reply FILE
+    python -m benchmarks.speed.floor_server --variant sync8 --method /a.B/C --reply FILE
 
 Nothing is parsed, serialised, logged or looked up, and there are no interceptors: whatever a real
 answer costs comes on top. Prints the address once it listens, and serves until it is terminated.
+Needs grpcio alone, and uvloop for the variant that runs on it.
 """
 
 from __future__ import annotations
@@ -14,21 +15,22 @@ import signal
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
 import grpc
 
-from benchmarks.speed.method import RECOMMEND_USER
+AIO: Final = "aio"
+UVLOOP: Final = "aio_uvloop"
+VARIANTS: Final = ("sync1", "sync8", "sync32", AIO, UVLOOP)
+"""Pool sizes of the threaded server, and the asyncio one on two loops."""
 
-VARIANTS: Final = ("sync1", "sync8", "sync32", "aio")
-"""Pool sizes of the threaded server, and the asyncio one."""
 
-
-def serve_threads(reply: bytes, n_threads: int) -> None:
+def serve_threads(method: str, reply: bytes, n_threads: int) -> None:
     """The threaded server."""
     server = grpc.server(ThreadPoolExecutor(n_threads))
-    server.add_generic_rpc_handlers((_handler(lambda _request, _context: reply),))
+    server.add_generic_rpc_handlers((_handler(method, lambda _request, _context: reply),))
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     stop = threading.Event()
@@ -38,14 +40,14 @@ def serve_threads(reply: bytes, n_threads: int) -> None:
     server.stop(None).wait()
 
 
-async def serve_asyncio(reply: bytes) -> None:
+async def serve_asyncio(method: str, reply: bytes) -> None:
     """The asyncio server."""
 
     async def answer(_request: bytes, _context: Any) -> bytes:
         return reply
 
     server = grpc.aio.server()
-    server.add_generic_rpc_handlers((_handler(answer),))
+    server.add_generic_rpc_handlers((_handler(method, answer),))
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     stop = asyncio.Event()
@@ -55,9 +57,9 @@ async def serve_asyncio(reply: bytes) -> None:
     await server.stop(None)
 
 
-def _handler(answer: Callable[[bytes, Any], Any]) -> grpc.GenericRpcHandler:
+def _handler(path: str, answer: Callable[[bytes, Any], Any]) -> grpc.GenericRpcHandler:
     """Bytes in, bytes out."""
-    service, _, method = RECOMMEND_USER[1:].partition("/")
+    service, _, method = path[1:].partition("/")
     return grpc.method_handlers_generic_handler(
         service, {method: grpc.unary_unary_rpc_method_handler(answer)}
     )
@@ -71,13 +73,17 @@ def main() -> None:
     """Serves."""
     parser = argparse.ArgumentParser(description="A gRPC server with one constant answer.")
     parser.add_argument("--variant", choices=VARIANTS, default="sync8")
+    parser.add_argument("--method", required=True, help="/package.Service/Method")
     parser.add_argument("--reply", type=Path, required=True, help="file with the answer's bytes")
     options = parser.parse_args()
     reply = options.reply.read_bytes()
-    if options.variant == "aio":
-        asyncio.run(serve_asyncio(reply))
+    if options.variant == AIO:
+        asyncio.run(serve_asyncio(options.method, reply))
+    elif options.variant == UVLOOP:
+        uvloop = import_module("uvloop")
+        uvloop.run(serve_asyncio(options.method, reply))
     else:
-        serve_threads(reply, int(options.variant.removeprefix("sync")))
+        serve_threads(options.method, reply, int(options.variant.removeprefix("sync")))
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from server.engine.merged import (
     MergedProducts,
     products_of,
 )
+from tests.fault.waiting import eventually
 
 COLUMNS = np.arange(12, dtype=np.float32).reshape(3, 4)
 
@@ -50,13 +51,7 @@ def vector(number: int) -> Any:
 
 def waiting(products: MergedProducts, n_calls: int) -> None:
     """Returns once so many calls are queued."""
-    pause = threading.Event()
-    for _ in range(1000):
-        with products._lock:
-            if len(products._queue) == n_calls:
-                return
-        pause.wait(0.01)
-    raise AssertionError(f"{n_calls} calls did not queue up")
+    eventually(lambda: products._lanes.n_waiting == n_calls)
 
 
 def test_those_that_wait_are_answered_together() -> None:
@@ -120,4 +115,6 @@ def test_a_batch_of_more_movies_than_a_block_has_all_its_scores() -> None:
     columns = rng.integers(-9, 9, (3, 2 * BLOCK_MOVIES + 5)).astype(np.float32)
     vectors = rng.integers(-9, 9, (4, 3)).astype(np.float32)
 
-    np.testing.assert_array_equal(MergedProducts(columns)._products(vectors), vectors @ columns)
+    np.testing.assert_array_equal(
+        MergedProducts(columns)._products(list(vectors)), vectors @ columns
+    )
