@@ -1,7 +1,7 @@
 """Calls that meet are served together; nobody waits for company.
 
 Who finds its lane free goes at once and alone. Those that come meanwhile go together when it is
-free again, on the thread of the first of them. The model server merges by this rule, too.
+free again, on the thread of one of them. The model server merges by this rule, too.
 """
 
 from __future__ import annotations
@@ -48,10 +48,15 @@ class Lanes(Generic[_Asked, _Answer]):
 
     Args:
       largest: the most that are served together.
+      patience: how long who asked this can wait, in any unit; who waits longest leads, as a leader
+        stays until all that go together are served.
     """
 
-    def __init__(self, largest: int) -> None:
+    def __init__(
+        self, largest: int, patience: Callable[[_Asked], float] = lambda _asked: 0
+    ) -> None:
         self._largest = largest
+        self._patience = patience
         self._lock = threading.Lock()
         self._queues: dict[Hashable, deque[Turn[_Asked, _Answer]]] = {}
         """Of each lane; there is one while somebody is being served."""
@@ -120,13 +125,15 @@ class Lanes(Generic[_Asked, _Answer]):
                 turn.tell()
 
     def hand_over(self, kind: Hashable) -> None:
-        """Lets the first of the queue lead; without one the lane is free."""
+        """Lets the most patient of the queue lead; without anybody the lane is free."""
         with self._lock:
             queue = self._queues[kind]
             if not queue:
                 del self._queues[kind]
                 return
-            leader = queue.popleft()
+            # Of equally patient ones the first.
+            leader = max(queue, key=lambda turn: self._patience(turn.asked))
+            queue.remove(leader)
             for turn in queue:
                 turn.saw_others_go = True
             leader.leads = True

@@ -55,7 +55,9 @@ class MergedCalls:
 
     def __init__(self, prediction: PredictionClient) -> None:
         self._prediction = prediction
-        self._lanes: Lanes[_Row, dict[str, Array]] = Lanes(LARGEST_BATCH)
+        self._lanes: Lanes[_Row, dict[str, Array]] = Lanes(
+            LARGEST_BATCH, lambda row: row.budget.expires_at
+        )
 
     @property
     def n_waiting(self) -> int:
@@ -73,6 +75,9 @@ class MergedCalls:
         Raises:
           UpstreamUnavailable, DeadlineExceeded, ContractViolation: as of PredictionClient.
         """
+        if self._prediction.breaker.is_open:
+            # Nobody queues behind the one call that tries a server that hangs.
+            return self._ask(question, inputs, budget)
         # Whose time is over leaves before it stands in anybody's way.
         patience_s = self._prediction.patience_s(budget)
         kind = (question, *_widths(inputs))
@@ -103,6 +108,9 @@ class MergedCalls:
 
     def _ask_together(self, question: Question, rows: Sequence[_Row]) -> list[dict[str, Array]]:
         """The outputs of each of these rows, by one call."""
+        if self._prediction.breaker.is_open:
+            # It opened while they waited: that is answer enough for all of them.
+            raise self._prediction.waited_in_vain(0)
         # As long as any of them can wait: a leader in a hurry would fail the others.
         budget = max((row.budget for row in rows), key=lambda one: one.expires_at)
         outputs = self._ask(question, _joined([row.inputs for row in rows]), budget)

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from server.breaker import THRESHOLD, Breaker
 from server.deadline import Budget
 from server.domain import Version
 from server.errors import ContractViolation, DeadlineExceeded, UpstreamUnavailable
@@ -31,6 +32,7 @@ class Server:
 
     answer: Callable[[Mapping[str, Any]], Mapping[str, Any]] | None = None
     patience: float = DEADLINE_S
+    breaker: Breaker = field(default_factory=lambda: Breaker(3600))
     budgets: list[Budget] = field(default_factory=list)
     n_asked: int = 0
     """How often for its patience."""
@@ -114,6 +116,11 @@ def first(crowd: Crowd, server: Server) -> Future[Mapping[str, Any]]:
     call = crowd.asks(0, 1)
     assert server.arrived.acquire(timeout=DEADLINE_S)
     return call
+
+
+def opened(breaker: Breaker) -> None:
+    for _ in range(THRESHOLD):
+        breaker.timed_out()
 
 
 def sum_of(call: Future[Mapping[str, Any]]) -> int:
@@ -284,6 +291,46 @@ def test_a_batch_may_take_as_long_as_any_of_its_calls(crowd: Crowd, server: Serv
     assert [sum_of(call) for call in (leader, other)] == [2, 3]
     assert server.n_rows == [1, 2]
     assert server.budgets[1] == UNHURRIED
+
+
+def test_the_most_patient_leads(crowd: Crowd, server: Server) -> None:
+    """Whose time ends while the batch is away hears so then, and not when the batch is back."""
+    first(crowd, server)
+    hurried = crowd.asks(0, 2, budget=Budget(time.monotonic() + 2))
+    crowd.has_queued(1)
+    patient = crowd.asks(0, 3)
+    crowd.has_queued(2)
+    server.may_go.release()
+
+    # Either way it counts as too late; which one depends on where its time ends.
+    assert isinstance(hurried.exception(DEADLINE_S), DeadlineExceeded | UpstreamUnavailable)
+    assert not patient.done()
+    server.may_go.release()
+    assert sum_of(patient) == 3
+
+
+def test_nobody_queues_behind_the_try_of_a_server_that_hangs(crowd: Crowd, server: Server) -> None:
+    """While the breaker is open each goes by itself: one is the try, the others are refused."""
+    opened(server.breaker)
+    first(crowd, server)
+    crowd.asks(0, 2)
+
+    assert server.arrived.acquire(timeout=DEADLINE_S / 4)
+    assert server.n_rows == [1, 1]
+
+
+def test_who_waits_when_the_breaker_opens_is_not_sent(crowd: Crowd, server: Server) -> None:
+    """All of the queue hear at once that the server does not answer."""
+    first(crowd, server)
+    others = [crowd.asks(0, n) for n in (2, 3)]
+    crowd.has_queued(2)
+    opened(server.breaker)
+    server.may_go.release()
+
+    errors = [call.exception(DEADLINE_S) for call in others]
+    assert [error.timed_out for error in errors] == [True, True]
+    assert server.n_rows == [1]
+    assert crowd.lanes == 0
 
 
 def test_a_leader_without_time_leaves_the_others_theirs(crowd: Crowd, server: Server) -> None:
