@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import unicodedata
 from collections.abc import Collection, Iterable, Sequence
+from itertools import accumulate
 from typing import Final
 
 from server.errors import FieldViolation, InvalidRequest
@@ -17,6 +18,10 @@ MAX_AGE: Final = 120
 
 _MAX_REPORTED = 10
 """A list with a thousand bad ids must not overflow the trailing metadata."""
+_MAX_QUOTED = 40
+"""Characters of a value that a message repeats."""
+_MAX_LISTED_BYTES = 256
+"""Nor must the names of a thousand genres; all of MovieLens' fit."""
 
 
 class FieldChecks:
@@ -85,8 +90,10 @@ class FieldChecks:
         """Every value is one of a short public list, which the message shows."""
         for position, value in enumerate(values):
             if value not in allowed:
-                choices = ", ".join(sorted(allowed))
-                self.refuse(f"{field}[{position}]", f"is none of the allowed: {choices}")
+                said = value if len(value) <= _MAX_QUOTED else f"{value[:_MAX_QUOTED]}..."
+                self.refuse(
+                    f"{field}[{position}]", f"{said!r} is none of the allowed: {_listed(allowed)}"
+                )
                 return
 
     def enum(self, field: str, value: int, allowed: Collection[int]) -> None:
@@ -102,6 +109,15 @@ def are_plain_ids(values: Collection[str]) -> bool:
         and 4 * max(map(len, values), default=0) <= MAX_ID_BYTES
         and all(map(str.isprintable, values))
     )
+
+
+def _listed(choices: Iterable[str]) -> str:
+    """The first of them by name, as many as fit, and how many there are beside."""
+    names = sorted(choices)
+    ends = accumulate(len(name.encode()) + len(", ") for name in names)
+    shown = names[: max(1, sum(end <= _MAX_LISTED_BYTES for end in ends))]
+    more = [f"and {len(names) - len(shown)} more"] if len(shown) < len(names) else []
+    return ", ".join([*shown, *more])
 
 
 def _plain(number: float) -> str:

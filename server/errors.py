@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import ClassVar, Final
 
 import grpc
@@ -17,6 +18,10 @@ from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-unty
 from server.features.store import StoreError
 
 ERROR_DOMAIN: Final = "recommender.v1"
+
+_MAX_MESSAGE_BYTES: Final = 1024
+"""Of the violations in a message, which travels in the trailing metadata, twice; all of them stand
+in BadRequest."""
 
 
 class ServiceError(Exception):
@@ -46,7 +51,11 @@ class InvalidRequest(ServiceError):
     reason = "INVALID_REQUEST"
 
     def __init__(self, violations: Sequence[FieldViolation]) -> None:
-        super().__init__("; ".join(f"{v.field}: {v.description}" for v in violations))
+        said = [f"{v.field}: {v.description}" for v in violations]
+        ends = accumulate(len(one.encode()) for one in said)
+        shown = said[: max(1, sum(end <= _MAX_MESSAGE_BYTES for end in ends))]
+        more = [f"and {len(said) - len(shown)} more fields"] if len(shown) < len(said) else []
+        super().__init__("; ".join([*shown, *more]))
         self.violations = tuple(violations)
 
 
@@ -56,8 +65,13 @@ class UnknownMovie(ServiceError):
     code = grpc.StatusCode.NOT_FOUND
     reason = "UNKNOWN_MOVIE"
 
-    def __init__(self, field: str) -> None:
-        super().__init__(f"{field}: no such movie in the active release")
+    def __init__(self, field: str, movie_id: str) -> None:
+        super().__init__(f"{field}: no movie {movie_id!r} in the active release")
+        self._movie_id = movie_id
+
+    @property
+    def metadata(self) -> dict[str, str]:
+        return {"movie_id": self._movie_id}
 
 
 class MovieExists(ServiceError):

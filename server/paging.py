@@ -68,7 +68,7 @@ class PageTokens:
           query_hash: of the query that the ranking answers.
         """
         signed = _FORMAT + query_hash + _packed(ranked, n_shown)
-        return base64.urlsafe_b64encode(self._tag(signed) + signed).decode()
+        return _text_of(self._tag(signed) + signed)
 
     def open(self, token: str, query_hash: bytes) -> RankedList:
         """The ranking of a token.
@@ -80,6 +80,9 @@ class PageTokens:
             sealed = base64.b64decode(token, altchars=b"-_", validate=True)
         except (binascii.Error, ValueError) as error:
             raise _refused("is no page token of this service") from error
+        # Base64 reads other texts as the same bytes: by their padding and the last unused bits.
+        if _text_of(sealed) != token:
+            raise _refused("is no page token of this service")
         tag, signed = sealed[:_TAG_BYTES], sealed[_TAG_BYTES:]
         if not hmac.compare_digest(tag, self._tag(signed)) or signed[:1] != _FORMAT:
             raise _refused("is no page token of this service")
@@ -89,6 +92,10 @@ class PageTokens:
 
     def _tag(self, signed: bytes) -> bytes:
         return hmac.digest(self._key, signed, "sha256")[:_TAG_BYTES]
+
+
+def _text_of(sealed: bytes) -> str:
+    return base64.urlsafe_b64encode(sealed).decode()
 
 
 def _refused(fault: str) -> InvalidRequest:

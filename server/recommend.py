@@ -57,11 +57,11 @@ def rank_movies(
     cited = ranking.cited if by_default else np.full_like(ranking.cited, NOBODY)
     places, positions = cited_places(cited, len(user.model.movies))
     return RankedList(
-        movie_ids=catalogue.id_bytes.take(ranking.movies),
+        movie_ids=catalogue.ids_of(ranking.movies),
         predicted_ratings=_ratings(release, ranking),
         scores=ranking.scores,
         sources=ranking.sources,
-        cited_ids=catalogue.id_bytes.take(user.model.movies.take(places)),
+        cited_ids=catalogue.ids_of(user.model.movies.take(places)),
         cited=positions,
         drops=ranking.drops,
         taste=user.taste,

@@ -105,7 +105,7 @@ class RecommenderServicer(recommender_pb2_grpc.RecommenderServiceServicer):
         movie_id = catalogue_requests.movie_id(request)
         release = self._parts.releases.having(movie_id)
         if movie_id not in release.catalogue:
-            raise UnknownMovie("movie_id")
+            raise UnknownMovie("movie_id", movie_id)
         return responses.movie_response(release.catalogue.movie(movie_id), release.version)
 
     def PopularMovies(

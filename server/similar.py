@@ -75,7 +75,7 @@ def _said_of(release: ActiveRelease, target: MovieId | NewMovie) -> NewMovie:
     for added in release.added:
         if added.movie_id == target:
             return added.as_new()
-    raise UnknownMovie("movie_id")
+    raise UnknownMovie("movie_id", target)
 
 
 def _added(

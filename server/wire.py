@@ -6,6 +6,7 @@ would cost as much as to rank the catalogue. https://protobuf.dev/programming-gu
 
 from __future__ import annotations
 
+import math
 import struct
 from collections.abc import Sequence
 from functools import lru_cache
@@ -54,7 +55,7 @@ _RATING_AND_SCORE: Final = struct.Struct("<cdcd")
 _RATING: Final = _tag(_Row.PREDICTED_RATING_FIELD_NUMBER, _DOUBLE)
 _SCORE: Final = _tag(_Row.SCORE_FIELD_NUMBER, _DOUBLE)
 _WEIGHT: Final = _tag(_Cited.WEIGHT_FIELD_NUMBER, _DOUBLE)
-_WEIGHT_FIELD: Final = struct.Struct("<cd")
+_DOUBLE_FIELD: Final = struct.Struct("<cd")
 
 
 def recommend_user_response(
@@ -86,14 +87,14 @@ def _recommendations(movies: Sequence[Recommendation], sources: Sequence[int]) -
     for (movie, rating, score, _, reasons), source in zip(movies, sources, strict=True):
         parts = [
             _movie(movie),
-            _RATING_AND_SCORE.pack(_RATING, rating, _SCORE, score),
+            _rating_and_score(rating, score),
             _SOURCE,
             _varint(source),
         ]
         for reason in reasons:
             match reason:
                 case BecauseOfMovie(cited, weight):
-                    parts += _cited(cited), _WEIGHT_FIELD.pack(_WEIGHT, weight)
+                    parts += _cited(cited), _DOUBLE_FIELD.pack(_WEIGHT, weight)
                 case SharedGenre(genre):
                     parts.append(_field(_REASON, _field(_SHARED_GENRE, genre.encode())))
                 case Popular():
@@ -103,12 +104,23 @@ def _recommendations(movies: Sequence[Recommendation], sources: Sequence[int]) -
     return b"".join(written)
 
 
+def _rating_and_score(rating: float, score: float) -> bytes:
+    if rating and score:
+        return _RATING_AND_SCORE.pack(_RATING, rating, _SCORE, score)
+    # As an empty string, 0 is not written; -0.0 is.
+    return b"".join(
+        _DOUBLE_FIELD.pack(tag, value)
+        for tag, value in ((_RATING, rating), (_SCORE, score))
+        if value or math.copysign(1, value) < 0
+    )
+
+
 @lru_cache(MOVIES_KEPT)
 def _cited(movie: Movie) -> bytes:
     """A reason that cites a movie, all but the weight, which stands at its end."""
     content = _movie(movie)
-    because = _BECAUSE + _varint(len(content) + _WEIGHT_FIELD.size) + content
-    return _REASON + _varint(len(because) + _WEIGHT_FIELD.size) + because
+    because = _BECAUSE + _varint(len(content) + _DOUBLE_FIELD.size) + content
+    return _REASON + _varint(len(because) + _DOUBLE_FIELD.size) + because
 
 
 @lru_cache(MOVIES_KEPT)

@@ -120,7 +120,7 @@ class Checks:
         for position, value in enumerate(values):
             if value not in allowed:
                 choices = ", ".join(sorted(allowed))
-                self.refuse(f"{field}[{position}]", f"is none of the allowed: {choices}")
+                self.refuse(f"{field}[{position}]", f"{value!r} is none of the allowed: {choices}")
 
     def filter(self, message: pb.MovieFilter, genres: Collection[str]) -> None:
         self.genres("filter.genres_any", message.genres_any, genres)

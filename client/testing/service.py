@@ -255,7 +255,8 @@ class Service:
         film = self._state.films.get(movie_id)
         if film is None:
             code = grpc.StatusCode.NOT_FOUND
-            raise RefusedError(code, "UNKNOWN_MOVIE", "movie_id: no such movie in the catalogue")
+            why = f"movie_id: no movie {movie_id!r} in the active release"
+            raise RefusedError(code, "UNKNOWN_MOVIE", why)
         return film
 
     def _known(self, movie_ids: Iterable[str]) -> list[Film]:

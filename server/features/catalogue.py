@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,9 @@ from server.features.titles import TitleIndex
 
 ANYBODY = ("", -1)
 """The segment of everybody, as (gender, age bucket)."""
+
+NARROW_ID: Final = 32
+"""Bytes of the longest id, up to which all ids together stand in one array."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,12 +53,14 @@ class Catalogue:
     titles: TitleIndex
     added_places: NDArray[np.float32] | None = None
     """[N - T, S] where the content model places the others; None = nobody has said, like zeros."""
-    id_bytes: NDArray[np.bytes_] = field(init=False)
-    """[N] movie_ids in UTF-8: two hundred are taken at once, without a look at as many strings."""
+    _ids: NDArray[np.bytes_] | None = field(init=False)
+    """[N] movie_ids in UTF-8: two hundred are taken at once, without a look at as many strings.
+    None where a long one would make all of them wide."""
 
     def __post_init__(self) -> None:
-        ids = np.array([movie_id.encode() for movie_id in self.movie_ids], np.bytes_)
-        object.__setattr__(self, "id_bytes", ids)
+        ids = [movie_id.encode() for movie_id in self.movie_ids]
+        is_narrow = max(map(len, ids), default=0) <= NARROW_ID
+        object.__setattr__(self, "_ids", np.array(ids, np.bytes_) if is_narrow else None)
 
     def __contains__(self, movie_id: object) -> bool:
         return movie_id in self.index
@@ -62,6 +68,12 @@ class Catalogue:
     def movie(self, movie_id: MovieId) -> Movie:
         """The movie with this id, which the catalogue has."""
         return self.movies[self.index[movie_id]]
+
+    def ids_of(self, rows: NDArray[np.int64]) -> NDArray[np.bytes_]:
+        """The ids, in UTF-8, of the movies in [K] rows."""
+        if self._ids is not None:
+            return self._ids.take(rows)
+        return np.array([self.movie_ids[row].encode() for row in rows.tolist()], np.bytes_)
 
     def movies_of(self, movie_ids: NDArray[np.bytes_]) -> list[Movie]:
         """The movies with these ids, with nothing but the id where the catalogue lacks one."""

@@ -146,12 +146,14 @@ def _claimed(path: Path) -> IO[str]:
     """A file that holds the store for this process until it is closed or the process ends.
 
     A release belongs to the gateway that loaded it: another one, perhaps of another models folder,
-    would replace it under the same version, or drop it while it answers.
+    would replace it under the same version, or drop it while it answers. And each keeps users in
+    memory, whom the other would change. A symbolic link to a file is the same file.
 
     Raises:
       StoreError: another gateway holds it.
     """
-    claim = path.with_name(f"{path.name}.lock").open("w", encoding="utf-8")
+    file = path.resolve()
+    claim = file.with_name(f"{file.name}.lock").open("w", encoding="utf-8")
     try:
         fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:

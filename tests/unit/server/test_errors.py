@@ -27,7 +27,7 @@ RAISED = [
         Code.INVALID_ARGUMENT,
         "INVALID_REQUEST",
     ),
-    (errors.UnknownMovie("movie_id"), Code.NOT_FOUND, "UNKNOWN_MOVIE"),
+    (errors.UnknownMovie("movie_id", "m0"), Code.NOT_FOUND, "UNKNOWN_MOVIE"),
     (errors.MovieExists("m1"), Code.ALREADY_EXISTS, "MOVIE_EXISTS"),
     (errors.NotReady("no release"), Code.UNAVAILABLE, "NO_ACTIVE_RELEASE"),
     (errors.Overloaded(), Code.RESOURCE_EXHAUSTED, "TOO_MANY_CALLS"),

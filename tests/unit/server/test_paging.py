@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 from dataclasses import fields, replace
 
 import grpc
@@ -138,6 +139,27 @@ def test_noise_is_no_token(token: str) -> None:
     """What was never a token is refused as one that was changed."""
     with pytest.raises(InvalidRequest, match="page_token"):
         PageTokens(b"key").open(token, QUERY)
+
+
+@pytest.mark.parametrize("n_shown", [0, 1, 2])
+def test_another_text_of_the_same_bytes_is_refused(n_shown: int) -> None:
+    """Padding too many, the other alphabet, and bits that no byte needs."""
+    token = PageTokens(b"key").seal(RANKING, n_shown, QUERY)
+    padding = "=" * token.count("=")
+    bare, sealed = token.rstrip("="), base64.urlsafe_b64decode(token)
+    others = [token + "=" * n for n in range(1, 5)]
+    others += [token.translate(str.maketrans("-_", "+/"))]
+    others += [bare[:-1] + chr(character) + padding for character in range(33, 127)]
+    others = [other for other in others if other != token]
+    same = 0
+    for other in others:
+        with pytest.raises(InvalidRequest, match="page_token"):
+            PageTokens(b"key").open(other, QUERY)
+        with contextlib.suppress(ValueError):
+            same += base64.b64decode(other, altchars=b"-_", validate=True) == sealed
+
+    # Otherwise this would test nothing.
+    assert same
 
 
 def test_another_key_or_query_refuses() -> None:

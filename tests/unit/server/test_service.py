@@ -337,7 +337,10 @@ def test_get_movie_tells_the_catalogues_entry(stub: RecommenderServiceStub) -> N
     )
     assert response.answer.release_version == 1
     assert caught.value.code() is grpc.StatusCode.NOT_FOUND
-    assert error_info(caught.value).reason == "UNKNOWN_MOVIE"
+    info = error_info(caught.value)
+    assert info.reason == "UNKNOWN_MOVIE"
+    assert info.metadata["movie_id"] == "nope"
+    assert "'nope'" in caught.value.details()
 
 
 def test_similar_to_an_unknown_movie_is_not_found(stub: RecommenderServiceStub) -> None:

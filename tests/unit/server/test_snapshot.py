@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +35,29 @@ def test_users_are_read_with_and_without_ratings(folder: Path) -> None:
     assert users["keen"].history.rated_at == (0, 50)
     assert users["keen"].profile == Profile(50, "M", "writer")
     assert len(users["shy"].history) == 0
+
+
+@pytest.mark.parametrize("long_id", ["m2", "é" * 128])
+def test_ids_are_those_of_the_rows(tmp_path: Path, long_id: str) -> None:
+    """In the order asked for, one that is long among them, or no rows at all."""
+    movies = tuple(WorldMovie(movie_id, "", 0, ()) for movie_id in ("1", long_id, "m3"))
+    write_release(tmp_path, 1, World(movies=movies, users=()))
+    catalogue = read_catalogue(tmp_path / "features" / "1", GENRES)
+
+    assert catalogue.ids_of(np.array([2, 1, 2])).tolist() == [b"m3", long_id.encode(), b"m3"]
+    assert catalogue.ids_of(np.array([], np.int64)).tolist() == []
+
+
+def test_a_long_id_does_not_widen_the_others(tmp_path: Path) -> None:
+    """2,000 movies, one of them with 256 bytes of id: no array of half a megabyte."""
+    ids = ["x" * 256, *(f"m{n}" for n in range(2000))]
+    movies = tuple(WorldMovie(movie_id, "", 0, ()) for movie_id in ids)
+    write_release(tmp_path, 1, World(movies=movies, users=()))
+    catalogue = read_catalogue(tmp_path / "features" / "1", GENRES)
+
+    arrays = [getattr(catalogue, each.name) for each in fields(catalogue)]
+    texts = [each for each in arrays if isinstance(each, np.ndarray) and each.dtype.kind == "S"]
+    assert sum(each.nbytes for each in texts) < 100_000
 
 
 MANY_GENRES = tuple(f"g{n}" for n in range(70))

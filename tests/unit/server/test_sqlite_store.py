@@ -123,6 +123,16 @@ def test_a_file_that_another_gateway_uses_is_refused(tmp_path: Path) -> None:
         assert heir.state() == "sqlite: ready"
 
 
+def test_a_link_to_a_file_in_use_is_that_file(tmp_path: Path) -> None:
+    """Under another name, or in another folder, it is the same store."""
+    (tmp_path / "linked").symlink_to(tmp_path, target_is_directory=True)
+    (tmp_path / "other").symlink_to(tmp_path / "s")
+    with SqliteStore(tmp_path / "s"):
+        for path in (tmp_path / "other", tmp_path / "linked" / "s"):
+            with pytest.raises(StoreError, match="another gateway"):
+                SqliteStore(path)
+
+
 def test_a_database_that_breaks_later_is_a_store_error(tmp_path: Path) -> None:
     """Reading and filling name the file and what SQLite says."""
     with SqliteStore(tmp_path / "s") as store:

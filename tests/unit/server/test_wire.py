@@ -100,3 +100,26 @@ def test_a_response_is_the_message(token: str) -> None:
         next_page_token=token,
         answer=how,
     ).SerializeToString(deterministic=True)
+
+
+ZEROS = [(0.0, 0.0), (0.0, 1.5), (4.0, 0.0), (4.0, -0.0), (-0.0, -2.0)]
+
+
+@pytest.mark.parametrize(("rating", "score"), ZEROS)
+def test_a_zero_is_written_as_protobuf_writes_it(rating: float, score: float) -> None:
+    """Not at all, unless it is negative; byte by byte."""
+    entry = Recommendation(PLAIN, rating, score, Source.POPULAR)
+    answer = Recommendations((entry,), UserState.HOT, "id", "", Answer(Version(1)))
+
+    written = recommend_user_response(answer, pb.USER_STATE_HOT, [pb.SOURCE_POPULAR], pb.Answer())
+
+    row = Row(
+        movie=movie_message(PLAIN), predicted_rating=rating, score=score, source=pb.SOURCE_POPULAR
+    )
+    expected = pb.RecommendUserResponse(
+        recommendations=[row],
+        user_state=pb.USER_STATE_HOT,
+        recommendation_id="id",
+        answer=pb.Answer(),
+    )
+    assert written == expected.SerializeToString()
