@@ -25,7 +25,7 @@ from client.answers import (
 )
 from client.calls import Call
 from client.connection import CHANNEL_OPTIONS, Connection
-from client.errors import CallCancelledError, ClientClosedError, UnavailableError, from_call
+from client.errors import CallCancelledError, ClientClosedError, UnavailableError
 from client.models import (
     AddedMovie,
     MovieFilter,
@@ -38,6 +38,7 @@ from client.models import (
     RecommendQuery,
     SimilarityMode,
 )
+from client.retries import Attempts
 from protos.recommender.v1 import recommender_pb2_grpc
 
 AnswerT = TypeVar("AnswerT")
@@ -245,22 +246,26 @@ class AsyncRecommenderClient(Connection):
         request_id, attempts = self._start(timeout)
         while True:
             try:
-                return call.read(await self._attempt(call, request_id, attempts.time_left()))
+                return call.read(await self._attempt(call, request_id, attempts))
             except UnavailableError as error:
                 pause = attempts.pause_after(error)
                 if pause is None:
                     raise
                 await asyncio.sleep(pause)
 
-    async def _attempt(self, call: Call[Any], request_id: str, limit: float) -> Any:
+    async def _attempt(self, call: Call[Any], request_id: str, attempts: Attempts) -> Any:
         """The one place where an RPC is called; every error of it becomes ours."""
         self._check_open()
         self._open()
         rpc = getattr(self._stub, call.rpc)
         try:
-            return await rpc(call.request, timeout=limit, metadata=self._headers(request_id))
+            return await rpc(
+                call.request,
+                timeout=attempts.time_left(),
+                metadata=self._headers(request_id),
+            )
         except grpc.RpcError as error:
-            raise from_call(error, request_id) from error
+            raise self._failed(error, call.rpc, request_id, attempts) from error
         except asyncio.CancelledError as error:
             # Closing the client cancels its calls; a task that was cancelled itself stays so.
             task = asyncio.current_task()

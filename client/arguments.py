@@ -6,6 +6,7 @@ the traceback still points to the caller's line.
 
 from __future__ import annotations
 
+import ipaddress
 import math
 import numbers
 import operator
@@ -18,6 +19,10 @@ T = TypeVar("T")
 
 _METADATA_KEY: Final = re.compile(r"[0-9a-z_.-]+")
 _METADATA_VALUE: Final = re.compile(r"[\x20-\x7e]*")
+
+_HOST_AND_PORT: Final = re.compile(r"(?:\[([^\]]+)\]|[^][\s:/@?#]+):([0-9]{1,5})")
+_SCHEMES: Final = frozenset({"dns", "ipv4", "ipv6", "unix", "unix-abstract", "vsock", "xds"})
+"""Whatever else stands before a colon, gRPC takes for the name of a host."""
 
 
 def _wrong(name: str, wanted: str, value: object) -> TypeError:
@@ -33,6 +38,32 @@ def text(name: str, value: object) -> str:
     except UnicodeEncodeError as error:
         raise ValueError(f"{name} is {value!r:.80}, which is not Unicode text") from error
     return value
+
+
+def target(name: str, value: object) -> str:
+    """`value`, an address that gRPC understands as it was meant.
+
+    gRPC takes a port modulo 65536, and 443 where it finds none.
+    """
+    address = text(name, value)
+    scheme, _, rest = address.partition(":")
+    if scheme in _SCHEMES and rest.strip("/"):
+        return address
+    found = _HOST_AND_PORT.fullmatch(address)
+    if found and 1 <= int(found[2]) <= 65535 and (found[1] is None or _is_ipv6(found[1])):
+        return address
+    raise ValueError(
+        f"{name} is {address!r:.80}, allowed are host:port with a port of 1..65535, [ipv6]:port,"
+        " unix:path and gRPC's other schemes such as dns:///host:port, not http:// or https://"
+    )
+
+
+def _is_ipv6(host: str) -> bool:
+    try:
+        ipaddress.IPv6Address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def texts(name: str, values: object) -> list[str]:

@@ -25,7 +25,7 @@ from client.answers import (
 )
 from client.calls import Call
 from client.connection import CHANNEL_OPTIONS, Connection
-from client.errors import ClientClosedError, UnavailableError, from_call
+from client.errors import ClientClosedError, UnavailableError
 from client.models import (
     AddedMovie,
     MovieFilter,
@@ -38,6 +38,7 @@ from client.models import (
     RecommendQuery,
     SimilarityMode,
 )
+from client.retries import Attempts
 from client.settings import (
     DEFAULT_MAX_ATTEMPTS,
     DEFAULT_TARGET,
@@ -54,9 +55,9 @@ class RecommenderClient(Connection):
 
     Every call takes `timeout` in seconds, the whole time that it may last with its retries, and
     raises a RecommenderError (errors.py has the tree). A call that nobody could answer
-    (UNAVAILABLE) is made again within that time; the writes carry a request_id, so making them
-    again stores nothing twice. Wrong types of arguments raise TypeError before anything is sent;
-    allowed ranges are the service's word, as InvalidRequestError.
+    (UNAVAILABLE) is made again within that time, `max_attempts` times in all; the writes carry a
+    request_id, so making them again stores nothing twice. Wrong types of arguments raise TypeError
+    before anything is sent; allowed ranges are the service's word, as InvalidRequestError.
 
     ::
 
@@ -386,21 +387,25 @@ class RecommenderClient(Connection):
         request_id, attempts = self._start(timeout)
         while True:
             try:
-                return call.read(self._attempt(call, request_id, attempts.time_left()))
+                return call.read(self._attempt(call, request_id, attempts))
             except UnavailableError as error:
                 pause = attempts.pause_after(error)
                 if pause is None:
                     raise
                 self._closing.wait(pause)
 
-    def _attempt(self, call: Call[Any], request_id: str, limit: float) -> Any:
+    def _attempt(self, call: Call[Any], request_id: str, attempts: Attempts) -> Any:
         """The one place where an RPC is called; every error of it becomes ours."""
         self._check_open()
         rpc = getattr(self._stub, call.rpc)
         try:
-            return rpc(call.request, timeout=limit, metadata=self._headers(request_id))
+            return rpc(
+                call.request,
+                timeout=attempts.time_left(),
+                metadata=self._headers(request_id),
+            )
         except grpc.RpcError as error:
-            raise from_call(error, request_id) from error
+            raise self._failed(error, call.rpc, request_id, attempts) from error
         except ValueError as error:
             if not self._closed:
                 raise

@@ -9,7 +9,14 @@ import grpc
 
 from client import arguments
 from client.calls import new_id
-from client.errors import REQUEST_ID_HEADER, ClientClosedError, DeadlineExceededError
+from client.errors import (
+    REQUEST_ID_HEADER,
+    Asked,
+    ClientClosedError,
+    DeadlineExceededError,
+    RecommenderError,
+    from_call,
+)
 from client.retries import Attempts
 from client.settings import (
     DEFAULT_MAX_ATTEMPTS,
@@ -48,7 +55,8 @@ class Connection:
         """Connects at the first call, not now.
 
         Args:
-          target: "host:port" of the gateway, or another gRPC target such as "dns:///host:port".
+          target: "host:port" of the gateway, "[ipv6]:port", "unix:path" or another gRPC target
+            such as "dns:///host:port".
           timeout: seconds that a call may last, all its attempts and pauses together, when it does
             not say otherwise.
           max_attempts: how often a call is made when the gateway is UNAVAILABLE, 1..100; 1 = no
@@ -57,6 +65,9 @@ class Connection:
           tls: None = plaintext; `Tls()` = TLS with gRPC's own roots.
           metadata: headers of every call, such as {"authorization": "Bearer ..."}: lower-case keys,
             printable ASCII values. They are never shown in a message of the client.
+
+        Raises:
+          ValueError: a value is not allowed; the message names the argument.
         """
         self._settings = Settings(target, timeout, max_attempts, tls, metadata or {})
         self._metadata = tuple(self._settings.metadata.items())
@@ -124,6 +135,12 @@ class Connection:
         self._check_open()
         limit = self.timeout if timeout is None else arguments.seconds("timeout", timeout)
         return new_id(), Attempts(limit, self._settings.max_attempts)
+
+    def _failed(
+        self, error: grpc.RpcError, rpc: str, request_id: str, attempts: Attempts
+    ) -> RecommenderError:
+        """Our error for one of the channel; the caller chains it."""
+        return from_call(error, Asked(rpc, self.target, attempts.timeout, request_id))
 
     def _headers(self, request_id: str) -> tuple[tuple[str, str], ...]:
         return ((REQUEST_ID_HEADER, request_id), *self._metadata)

@@ -166,26 +166,58 @@ ERROR_CLASSES: Final[Mapping[grpc.StatusCode, type[RecommenderError]]] = Mapping
 
 _CODES: Final = {code.value[0]: code for code in grpc.StatusCode}
 
+# How gRPC's own words begin where no server was reached; the service's sentences do not.
+_NOBODY_THERE: Final = (
+    "failed to connect to all addresses",
+    "errors resolving ",
+    "DNS resolution failed",
+)
+_TOO_LATE: Final = "Deadline Exceeded"
 
-def from_call(error: grpc.RpcError, request_id: str) -> RecommenderError:
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a caller knows of a call, for errors that no service put into words."""
+
+    rpc: str
+    target: str
+    timeout: float
+    """Seconds that all its attempts had together."""
+    request_id: str
+    """Sent with the call; the service's own word wins."""
+
+
+def from_call(error: grpc.RpcError, asked: Asked) -> RecommenderError:
     """Our error for one that a channel raised; the caller chains it.
 
     Args:
       error: what the stub raised.
-      request_id: the id sent with the call; the service's own word wins.
+      asked: the call that it ended.
     """
     call = cast("grpc.Call", error)  # what a stub raises is both; the stubs know one base
     trailing = dict(call.trailing_metadata() or ())
-    answered_id = trailing.get(REQUEST_ID_HEADER) or request_id
+    answered_id = trailing.get(REQUEST_ID_HEADER) or asked.request_id
     try:
         status = rpc_status.from_call(call)
     except (ValueError, DecodeError):
         # Something between us and the service rewrote the status; its code and text still hold.
         status = None
     if status is None:
-        code, message = call.code(), call.details() or ""
-        status = status_pb2.Status(code=code.value[0], message=message)
+        message = _told(call.details() or "", asked)
+        status = status_pb2.Status(code=call.code().value[0], message=message)
     return from_status(status, str(answered_id))
+
+
+def _told(words: str, asked: Asked) -> str:
+    """The words of an error without details, in ours where they are gRPC's."""
+    if words == _TOO_LATE:
+        return f"{asked.rpc} took longer than its timeout of {asked.timeout:g} s"
+    if words.startswith(_NOBODY_THERE):
+        return (
+            f"nobody answers at {asked.target}: is a gateway running there?"
+            f" `python -m server` starts one ({words})"
+        )
+    return words
 
 
 def from_status(status: Any, request_id: str = "") -> RecommenderError:

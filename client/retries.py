@@ -33,6 +33,8 @@ class Attempts:
         clock: Callable[[], float] = time.monotonic,
         random_part: Callable[[], float] = random.random,
     ) -> None:
+        self.timeout = timeout
+        """Seconds that all of them may last together."""
         self._deadline = clock() + timeout
         self._left = max_attempts
         self._pause = FIRST_PAUSE_S

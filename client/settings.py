@@ -72,7 +72,7 @@ class Settings:
     metadata: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
-        arguments.text("target", self.target)
+        arguments.target("target", self.target)
         arguments.seconds("timeout", self.timeout)
         arguments.between("max_attempts", self.max_attempts, 1, ATTEMPTS_LIMIT)
         if self.tls is not None:
@@ -92,7 +92,7 @@ class Settings:
         """
         given = os.environ if environment is None else environment
         return cls(
-            target=given.get(TARGET) or DEFAULT_TARGET,
+            target=arguments.target(TARGET, given.get(TARGET) or DEFAULT_TARGET),
             timeout=_number(given, TIMEOUT_S, DEFAULT_TIMEOUT_S),
             max_attempts=_whole(given, MAX_ATTEMPTS, DEFAULT_MAX_ATTEMPTS),
             tls=_tls(given),

@@ -9,7 +9,8 @@ import logging
 import sys
 
 from pydantic import ValidationError
-from pydantic_settings import CliApp, SettingsError
+from pydantic_core import ErrorDetails
+from pydantic_settings import BaseSettings, CliApp, EnvSettingsSource, SettingsError
 
 from server.app import StartupError, run
 from server.export_events import COMMAND, ExportSettings, export_events
@@ -21,12 +22,14 @@ from server.settings import Settings
 def main(arguments: list[str] | None = None) -> int:
     """Runs the command with these arguments (the process' own) and returns its exit code."""
     arguments = sys.argv[1:] if arguments is None else arguments
+    exports = arguments[:1] == [COMMAND]
+    settings_class = ExportSettings if exports else Settings
     try:
-        if arguments[:1] == [COMMAND]:
+        if exports:
             return _export(CliApp.run(ExportSettings, cli_args=arguments[1:]))
         return _serve(CliApp.run(Settings, cli_args=arguments))
     except (ValidationError, SettingsError) as error:
-        print(f"python -m server: {_explained(error)}", file=sys.stderr)
+        print(f"python -m server: {_explained(error, settings_class)}", file=sys.stderr)
         return 2
 
 
@@ -51,14 +54,22 @@ def _serve(settings: Settings) -> int:
     return 0
 
 
-def _explained(error: ValidationError | SettingsError) -> str:
-    """One line: each wrong setting as its flag, and what it may be."""
+def _explained(error: ValidationError | SettingsError, settings_class: type[BaseSettings]) -> str:
+    """One line: each wrong setting as its flag or its variable, and what it may be."""
     if isinstance(error, SettingsError):
         return str(error)
+    in_environment = EnvSettingsSource(settings_class)()
+    prefix = settings_class.model_config["env_prefix"]
+
+    def named(fault: ErrorDetails) -> str:
+        name = ".".join(map(str, fault["loc"]))
+        # A flag wins over its variable: the value tells which of them it was.
+        if in_environment.get(name) == fault["input"]:
+            return f"{prefix}{name.upper()}"
+        return f"--{name.replace('_', '-')}"
+
     return "; ".join(
-        f"--{'.'.join(map(str, fault['loc'])).replace('_', '-')}: {fault['msg']},"
-        f" got {fault['input']!r}"
-        for fault in error.errors()
+        f"{named(fault)}: {fault['msg']}, got {fault['input']!r}" for fault in error.errors()
     )
 
 

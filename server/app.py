@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import signal
 import socket
@@ -108,7 +109,7 @@ def gateway(settings: Settings) -> Iterator[Gateway]:
     with ExitStack() as stack:
         store = stack.enter_context(_opened_store(settings))
         answering = stack.enter_context(_answering(settings))
-        releases, health = Releases(), Health()
+        releases, health = Releases(settings.models_dir), Health()
         batch_pool = stack.enter_context(
             ThreadPoolExecutor(BATCH_THREADS, thread_name_prefix="batch")
         )
@@ -210,7 +211,8 @@ def _metrics_endpoint(settings: Settings) -> Iterator[tuple[Metrics | None, int 
             )
         except OSError as error:
             address = _address(settings.host, settings.metrics_port)
-            raise StartupError(f"cannot serve metrics on {address}: {error}") from error
+            why = _told(error, "--metrics-port")
+            raise StartupError(f"cannot serve metrics on {address}: {why}") from error
         _log.info("metrics", extra=fields(port=port))
         yield metrics, port
 
@@ -245,13 +247,41 @@ def _listening(
     try:
         port = server.add_insecure_port(address)
     except RuntimeError as error:
-        raise StartupError(f"cannot listen on {address}: {error}") from error
+        why = _why_not_bound(settings.host, settings.port) or error
+        raise StartupError(f"cannot listen on {address}: {why}") from error
     server.start()
     try:
         yield port
     finally:
         health.shut_down()
         server.stop(settings.shutdown_grace_s).wait()
+
+
+def _why_not_bound(host: str, port: int) -> str:
+    """Why gRPC could not listen there, which it tells nobody but its own log; "" = unknown."""
+    failures: list[OSError] = []
+    try:
+        for family, kind, protocol, _, where in socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM
+        ):
+            with socket.socket(family, kind, protocol) as probe:
+                # As gRPC does: a port whose last connections are still fading away is free.
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                try:
+                    probe.bind(where)
+                except OSError as error:
+                    failures.append(error)
+    except OSError as error:
+        failures.append(error)
+    # Of a name's addresses one may be none of this machine's, which is not what was in the way.
+    failures.sort(key=lambda error: error.errno != errno.EADDRINUSE)
+    return _told(failures[0], "--port") if failures else ""
+
+
+def _told(error: OSError, flag: str) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return f"the address is already in use, {flag} chooses another port"
+    return error.strerror or str(error)
 
 
 def _address(host: str, port: int) -> str:

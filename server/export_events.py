@@ -16,6 +16,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from server.domain import RatingEvent
 from server.features.sqlite import read_events
+from server.features.store import StoreError
 
 COMMAND: Final = "export-events"
 EXPORT_TIMEOUT_S: Final = 60.0
@@ -69,6 +70,7 @@ def export_events(settings: ExportSettings) -> int:
 
 def _events(settings: ExportSettings) -> Iterator[RatingEvent]:
     if not settings.redis_url:
+        _require_file(settings.store_path)
         yield from read_events(settings.store_path)
         return
     # Who keeps to SQLite need not have redis-py.
@@ -78,6 +80,19 @@ def _events(settings: ExportSettings) -> Iterator[RatingEvent]:
         settings.redis_url, cluster=settings.redis_cluster, timeout_s=EXPORT_TIMEOUT_S
     ) as store:
         yield from store.events()
+
+
+def _require_file(path: Path) -> None:
+    """SQLite says of either only that it is unable to open the file."""
+    if path.is_dir():
+        raise StoreError(
+            f"the feature store {path} cannot be read: it is a folder, --store-path names a file"
+        )
+    if not path.exists():
+        raise StoreError(
+            f"the feature store {path} cannot be read: the file does not exist; a gateway makes it"
+            " when it starts, or --store-path names another one"
+        )
 
 
 @contextmanager

@@ -15,11 +15,11 @@ from server.errors import ContractViolation, ServiceError
 from server.features.store import FeatureStore, StoreError
 from server.logs import fields
 from server.releases import (
-    HOW_TO_PUBLISH,
     ActiveRelease,
     Candidate,
     Releases,
     Wanted,
+    how_to_publish,
     read_published_manifest,
     read_release,
     store_users,
@@ -204,8 +204,9 @@ class ReleaseFollower:
             _log.warning("candidate not activated", extra=fields(why=why_no_candidate))
         if why_not and why_not != before.why_not_switched:
             current = self._releases.active
+            remedy = how_to_publish(self._releases.models_dir)
             _log.warning(
-                "release not activated" if current else f"no release is active; {HOW_TO_PUBLISH}",
+                "release not activated" if current else f"no release is active; {remedy}",
                 extra=fields(stable=stable, active=current.version if current else 0, why=why_not),
             )
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shlex
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -21,6 +23,7 @@ from server.features.kept import Kept
 from server.features.snapshot import read_catalogue, read_users
 from server.features.store import FeatureStore
 from server.placed_user import RequestUser
+from server.settings import Settings
 from serving.contract import (
     FEATURES_PART,
     ContractError,
@@ -33,7 +36,14 @@ from serving.contract import (
 RATINGS_KEPT: Final = 300_000
 """Of users whose history is not looked up anew; about 5 MB."""
 
-HOW_TO_PUBLISH: Final = "make one with: python -m trainer train --publish"
+_PUBLISH: Final = "make one with: python -m trainer train --publish"
+
+
+def how_to_publish(models_dir: Path) -> str:
+    """What to type for a release in this folder; the trainer's default is the gateway's."""
+    if models_dir == Settings.model_fields["models_dir"].default:
+        return _PUBLISH
+    return f"{_PUBLISH} --models-dir {shlex.quote(str(models_dir))}"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -133,7 +143,9 @@ class Releases:
     All are read and replaced as whole references, which is atomic.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, models_dir: Path) -> None:
+        self.models_dir = models_dir
+        """Where they are published."""
         self.active: ActiveRelease | None = None
         """The stable one, once it can answer."""
         self.candidate: Candidate | None = None
@@ -151,7 +163,8 @@ class Releases:
         release = self.active
         if release is None:
             raise NotReady(
-                f"no release is active: {self.wanted.why_not_switched}; {HOW_TO_PUBLISH}"
+                f"no release is active: {self.wanted.why_not_switched};"
+                f" {how_to_publish(self.models_dir)}"
             )
         return release
 
@@ -181,7 +194,7 @@ class Releases:
 
     def frozen(self) -> Releases:
         """The releases of this moment, whatever takes their place: for calls of many users."""
-        now = Releases()
+        now = Releases(self.models_dir)
         now.active, now.candidate, now.wanted = self.active, self.candidate, self.wanted
         return now
 

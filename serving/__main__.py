@@ -9,10 +9,16 @@ import signal
 import sys
 from importlib.metadata import version
 from pathlib import Path
+from typing import Final
 
 from serving.errors import ServingError, invalid_argument
 from serving.flags import Flags, parse_flags
 from serving.model_config import ModelConfigs, read_model_config, single_model
+
+HOW_TO_PUBLISH: Final = (
+    "`python -m trainer train --publish` writes serving/models/models.config"
+    " (or DIR/models.config, with --models-dir DIR)"
+)
 
 _log = logging.getLogger("serving")
 
@@ -39,6 +45,8 @@ def main() -> int:
         _serve(flags, _initial_configs(flags), signals)
     except ServingError as error:
         print(f"Failed to start server. Error: {error}", file=sys.stderr)
+        if flags.model_config_file and not Path(flags.model_config_file).exists():
+            print(HOW_TO_PUBLISH, file=sys.stderr)
         return 1
     return 0
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import logging
+import socket
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
@@ -82,6 +85,47 @@ def listen(server: grpc.Server, flags: Flags) -> list[str]:
         _add(server, f"unix:{flags.grpc_socket_path}", credentials)
         reached.append(f"UNIX socket {flags.grpc_socket_path}")
     return reached
+
+
+def require_free_ports(flags: Flags) -> None:
+    """Raises before the models are loaded, which takes minutes, what `listen` would raise after.
+
+    Another process may still be quicker; `listen` tells of that.
+
+    Raises:
+      ServingError: INVALID_ARGUMENT, a port is taken.
+    """
+    arguments = channel_arguments(flags.grpc_channel_arguments)
+    if not arguments.get("grpc.so_reuseport") and is_taken(flags.host, flags.port):
+        raise invalid_argument(f"cannot listen on {flags.address}: {taken('--port')}")
+    if is_taken(flags.host, flags.rest_api_port):
+        address = f"{flags.bracketed_host}:{flags.rest_api_port}"
+        raise invalid_argument(f"cannot listen on {address}: {taken('--rest_api_port')}")
+
+
+def is_taken(host: str, port: int) -> bool:
+    """Whether another process has this port on every address of the host; never of port 0."""
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM) if port else []
+    except OSError:
+        return False
+    return bool(found) and all(_in_use(*address) for address in found)
+
+
+def taken(flag: str) -> str:
+    """What to tell of a taken port that a flag names."""
+    return f"the address is already in use, {flag} chooses another port"
+
+
+def _in_use(family: int, kind: int, protocol: int, _canonical: str, where: tuple[Any, ...]) -> bool:
+    with socket.socket(family, kind, protocol) as probe:
+        # As gRPC does: a port whose last connections are still fading away is free.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(where)
+        except OSError as error:
+            return error.errno == errno.EADDRINUSE
+    return False
 
 
 def _add(server: grpc.Server, address: str, credentials: grpc.ServerCredentials | None) -> int:

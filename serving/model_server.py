@@ -20,7 +20,7 @@ from serving.batching.parameters import default_parameters, read_batching_parame
 from serving.batching.scheduler import BatchScheduler
 from serving.errors import ServingError, invalid_argument
 from serving.flags import Flags
-from serving.grpc_server import create_server, listen
+from serving.grpc_server import create_server, listen, require_free_ports
 from serving.model_config import ModelConfigs, model_configs, read_model_config
 from serving.monitoring.config import read_metrics_path
 from serving.monitoring.series import Series
@@ -101,6 +101,7 @@ class ModelServer:
         Raises:
           ServingError: a port is taken, or a label has no version to point at.
         """
+        require_free_ports(self._flags)
         if self._configs is not None:
             self._servables.apply(self._configs)
             self._look_for_versions()

@@ -12,6 +12,7 @@ from typing import Final
 
 from rich.console import Console
 
+from client.arguments import target as checked_target
 from client.client import RecommenderClient
 from client.demo.check import check
 from client.demo.failures import FAILED, USER_ERROR, DemoError
@@ -43,7 +44,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         "it starts a model server and a gateway of its own and stops them afterwards.",
     )
     option = parser.add_argument
-    option("--target", metavar="HOST:PORT", help="ask this gateway")
+    option("--target", type=_target, metavar="HOST:PORT", help="ask this gateway")
     option("--user", default="42", metavar="ID", help="whose movies (42)")
     option("--holdout", type=Path, metavar="FILE", help="held-out ratings (the release's own)")
     option("--models-dir", type=Path, metavar="DIR", help="releases (serving/models)")
@@ -68,6 +69,13 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     options.index = options.index or INDEXES[0]
     options.models_dir = options.models_dir or Path("serving/models")
     return options
+
+
+def _target(text: str) -> str:
+    try:
+        return checked_target("it", text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -305,10 +305,23 @@ def test_taken_rest_port_refuses_the_start(half):
     with socket.create_server(("127.0.0.1", 0)) as listening:
         port = listening.getsockname()[1]
         with (
-            pytest.raises(ServingError, match=f"cannot listen on 127.0.0.1:{port}"),
+            pytest.raises(
+                ServingError,
+                match=f"cannot listen on 127.0.0.1:{port}: .*in use, --rest_api_port chooses",
+            ),
             embedded(half, f"--rest_api_port={port}"),
         ):
             pass
+
+
+def test_a_port_may_be_shared_when_asked_for(half):
+    """With SO_REUSEPORT a second server starts on the port of the first."""
+    shared = "--grpc_channel_arguments=grpc.so_reuseport=1"
+    with embedded(half, shared) as first:
+        port = first.address.rpartition(":")[2]
+        with embedded(half, shared, f"--port={port}") as second:
+            assert second.address == first.address
+            assert second.has("m", 1, AVAILABLE)
 
 
 def test_100_megabytes_are_answered(half):

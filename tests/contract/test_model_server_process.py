@@ -147,7 +147,10 @@ def test_base_path_mode_follows_the_latest_version(tmp_path):
             check=False,
         )
         assert second.returncode == 1
-        assert f"cannot listen on 127.0.0.1:{port}" in second.stderr
+        told = f"127.0.0.1:{port}: the address is already in use, --port chooses another port\n"
+        assert told in second.stderr
+        # Found out before a model was loaded for nothing.
+        assert "Loading servable" not in second.stderr
         assert server.end(signal.SIGINT) == 0
     with socket.create_server(("127.0.0.1", int(port))):
         pass
@@ -169,7 +172,13 @@ def test_sigterm_lets_the_running_call_finish(server):
 @pytest.mark.parametrize(
     ("config", "told"),
     [
-        (None, "NOT_FOUND: {file}; No such file or directory"),
+        (
+            None,
+            (
+                "NOT_FOUND: {file}; No such file or directory\n"
+                "`python -m trainer train --publish` writes serving/models/models.config"
+            ),
+        ),
         ("model_config_list { config {", "INVALID_ARGUMENT: Invalid protobuf file: '{file}'"),
     ],
     ids=["missing", "malformed"],

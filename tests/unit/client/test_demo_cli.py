@@ -151,6 +151,14 @@ def test_nobody_there_is_a_users_error(
     assert error.count("\n") == 1
 
 
+def test_a_target_that_is_none_is_a_users_error(capsys: pytest.CaptureFixture[str]) -> None:
+    """--target without a port: the sentence of the client, and status 2."""
+    with pytest.raises(SystemExit) as ended:
+        main(["--target", "localhost"])
+    assert ended.value.code == 2
+    assert "--target: it is 'localhost', allowed are host:port" in capsys.readouterr().err
+
+
 def test_a_server_of_another_kind_is_a_users_error(capsys: pytest.CaptureFixture[str]) -> None:
     """A gRPC server that is no gateway, such as the model server, is told as such; status 2."""
     with ThreadPoolExecutor(max_workers=1) as pool:

@@ -225,10 +225,23 @@ def test_a_bug_of_the_server_is_a_server_error(client: RecommenderClient, servic
 
 
 def test_nobody_there_is_unavailable(connect: Any, unused_target: str) -> None:
-    """A port where nothing listens is UnavailableError."""
+    """A port where nothing listens is UnavailableError, which names it and asks for a gateway."""
     with (
         connect(unused_target, timeout=30, max_attempts=2) as client,
-        pytest.raises(UnavailableError),
+        pytest.raises(UnavailableError) as raised,
+    ):
+        client.get_serving_status()
+    assert str(raised.value).startswith(
+        f"nobody answers at {unused_target}: is a gateway running there?"
+    )
+    assert "Connection refused" in str(raised.value)
+
+
+def test_a_name_that_nobody_has_is_unavailable(connect: Any) -> None:
+    """A host that cannot be looked up is told like a port where nothing listens."""
+    with (
+        connect("nobody.invalid:50051", timeout=30, max_attempts=1) as client,
+        pytest.raises(UnavailableError, match=r"^nobody answers at nobody\.invalid:50051: is a"),
     ):
         client.get_serving_status()
 

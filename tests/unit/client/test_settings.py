@@ -1,5 +1,6 @@
 """from_env, Tls and metadata: what is accepted, and what a mistake is told."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,7 @@ def test_tls_can_be_switched(switch: str, tls: Tls | None) -> None:
             {"RECSERVE_TLS": "0", "RECSERVE_TLS_ROOT_CERTIFICATES": "x"},
             "RECSERVE_TLS switches TLS off, yet files",
         ),
+        ({"RECSERVE_TARGET": "localhost"}, "RECSERVE_TARGET is 'localhost', allowed are host:port"),
         ({"RECSERVE_METADATA": "token"}, "RECSERVE_METADATA has an entry without '='"),
         ({"RECSERVE_METADATA": "a key=1"}, "RECSERVE_METADATA has the key 'a key'"),
     ],
@@ -69,6 +71,59 @@ def test_a_mistake_names_the_variable(environment: dict[str, str], message: str)
     """ValueError with the variable and what is allowed."""
     with pytest.raises(ValueError, match=message):
         RecommenderClient.from_env(environment)
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "127.0.0.1:1",
+        "gateway.films.example:65535",
+        "my_gateway:50051",
+        "[::1]:50051",
+        "[fe80::1%eth0]:50051",
+        "unix:gateway.sock",
+        "unix:///run/gateway.sock",
+        "dns:///gateway:443",
+        "dns://1.1.1.1/gateway",
+        "ipv4:127.0.0.1:50051,127.0.0.1:50052",
+    ],
+)
+def test_targets_that_grpc_understands_are_taken(connect: Any, target: str) -> None:
+    """host:port, [ipv6]:port, unix:path and the other schemes of gRPC, unchanged."""
+    with connect(target) as client:
+        assert client.target == target
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "",
+        "localhost",
+        "127.0.0.1:0",
+        "127.0.0.1:65536",
+        "127.0.0.1:99999",
+        "127.0.0.1:-1",
+        "localhost:http",
+        ":50051",
+        "::1:50051",
+        "[::1]",
+        "[gateway]:50051",
+        "unix:",
+        "dns:///",
+        "http://gateway:50051",
+        "https://gateway:50051",
+        "grpc://gateway:50051",
+        "gateway:50051/",
+        " gateway:50051",
+        "gateway:50051\n",
+        "gateway:\N{ARABIC-INDIC DIGIT ONE}",
+    ],
+)
+def test_a_target_that_grpc_would_misread_is_refused(connect: Any, target: str) -> None:
+    """ValueError says what it got and what is allowed, before anything is connected to."""
+    allowed = r"allowed are host:port with a port of 1\.\.65535, \[ipv6\]:port, unix:path"
+    with pytest.raises(ValueError, match=f"^target is {re.escape(repr(target))}, {allowed}"):
+        connect(target)
 
 
 def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:

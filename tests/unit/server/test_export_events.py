@@ -66,13 +66,23 @@ def test_a_gateway_may_be_running(path: Path) -> None:
 
 
 def test_a_store_that_is_not_there_is_told(tmp_path: Path) -> None:
-    """Exit 1 and one sentence; no file is made."""
+    """Exit 1 and one sentence that says who makes it; no file is made."""
     done = export(f"--store-path={tmp_path / 'no'}", f"--output={tmp_path / 'events.csv'}")
 
     assert done.returncode == 1
-    assert f"the feature store {tmp_path / 'no'} cannot be read" in done.stderr
+    assert f"the feature store {tmp_path / 'no'} cannot be read: the file does not" in done.stderr
+    assert "a gateway makes it when it starts, or --store-path names another one" in done.stderr
     assert "Traceback" not in done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_is_no_store(tmp_path: Path) -> None:
+    """Exit 1 and one sentence."""
+    done = export(f"--store-path={tmp_path}")
+
+    assert done.returncode == 1
+    told = f"the feature store {tmp_path} cannot be read: it is a folder, --store-path names a file"
+    assert told in done.stderr
 
 
 def test_a_wrong_flag_is_told() -> None:

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ import pytest
 from protos.recommender.v1 import recommender_pb2 as pb
 from protos.recommender.v1.recommender_pb2_grpc import RecommenderServiceStub
 from server.app import Gateway
+from server.releases import how_to_publish
 from server.settings import Settings
 
 COMMAND = (sys.executable, "-m", "server")
@@ -90,15 +92,27 @@ def test_an_ipv6_address_is_bracketed() -> None:
 
 
 def test_an_empty_models_folder_is_told_in_the_log(tmp_path: Path) -> None:
-    """Without a release the process stays up and says how to make one."""
-    flags = (f"--models-dir={tmp_path}", f"--store-path={tmp_path / 's'}", "--port=0")
-    with started(*flags) as (process, _):
+    """Without a release the process stays up; log and callers are told how to make one there."""
+    models_dir = tmp_path / "my models"
+    flags = (f"--models-dir={models_dir}", f"--store-path={tmp_path / 's'}", "--port=0")
+    with started(*flags) as (process, address):
+        with grpc.insecure_channel(address) as channel, pytest.raises(grpc.RpcError) as caught:
+            RecommenderServiceStub(channel).GetMovie(pb.GetMovieRequest(movie_id="m"), timeout=10)
         process.terminate()
         _, logs = process.communicate(timeout=30)
 
     (event,) = [e for e in map(json.loads, logs.splitlines()) if e["level"] == "WARNING"]
     assert "python -m trainer train --publish" in event["event"]
     assert "nothing is published" in event["why"]
+    assert caught.value.details().endswith(
+        f"make one with: python -m trainer train --publish --models-dir '{models_dir}'"
+    )
+
+
+def test_the_usual_models_folder_needs_no_flag() -> None:
+    """The trainer publishes into the gateway's own default."""
+    command = "make one with: python -m trainer train --publish"
+    assert how_to_publish(Settings().models_dir) == command
 
 
 def test_a_port_in_use_is_a_clear_error(tmp_path: Path) -> None:
@@ -111,8 +125,30 @@ def test_a_port_in_use_is_a_clear_error(tmp_path: Path) -> None:
         result = ended(f"--port={port}", f"--store-path={tmp_path / 'other'}")
 
     assert result.returncode == 1
-    assert f"cannot listen on {address}" in result.stderr
+    assert (
+        f"cannot listen on {address}: the address is already in use, --port chooses another port\n"
+        in result.stderr
+    )
     assert "Traceback" not in result.stderr
+
+
+def test_a_metrics_port_in_use_is_a_clear_error(tmp_path: Path) -> None:
+    """One sentence names the address and the flag that chooses another."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        result = ended("--port=0", f"--metrics-port={port}", f"--store-path={tmp_path / 's'}")
+
+    assert result.returncode == 1
+    told = f"127.0.0.1:{port}: the address is already in use, --metrics-port chooses another port"
+    assert told in result.stderr
+
+
+def test_an_address_of_another_machine_is_a_clear_error(tmp_path: Path) -> None:
+    """What the system says is told, not gRPC's hint at its debug log."""
+    result = ended("--host=192.0.2.1", "--port=0", f"--store-path={tmp_path / 's'}")
+
+    assert result.returncode == 1
+    assert "cannot listen on 192.0.2.1:0: Cannot assign requested address\n" in result.stderr
 
 
 def test_a_store_that_cannot_be_opened_is_a_clear_error(tmp_path: Path) -> None:
@@ -130,7 +166,9 @@ def test_a_store_that_cannot_be_opened_is_a_clear_error(tmp_path: Path) -> None:
         (["--prot=1"], {}, "--prot"),
         (["--port=-1"], {}, "--port"),
         (["--workers=many"], {}, "--workers"),
-        ([], {"REC_SERVER_POLL_INTERVAL_S": "0"}, "--poll-interval-s"),
+        ([], {"REC_SERVER_POLL_INTERVAL_S": "0"}, "server: REC_SERVER_POLL_INTERVAL_S: "),
+        (["--port=-1"], {"REC_SERVER_PORT": "many"}, "server: --port: "),
+        (["export-events"], {"REC_SERVER_REDIS_CLUSTER": "x"}, "server: REC_SERVER_REDIS_CLUSTER"),
     ],
 )
 def test_a_wrong_setting_is_a_clear_error(
