@@ -3,8 +3,9 @@
 python -m benchmarks.cold_start
 
 Trains a release on MovieLens-100k without the 189 users of the split `cold-100k`, and asks the
-gateway as each of them: an unknown id, the first n ratings as the request's history, and at every
-rung the user's first 20 movies in exclude_movie_ids, so that all rungs rank the same candidates.
+gateway as each of the 179 of them who have rated more than 20 movies: an unknown id, the first n
+ratings as the request's history, and at every rung the user's first 20 movies in exclude_movie_ids,
+so that all rungs rank the same candidates.
 Beside the gateway stand the trainer's own figures of the same artifact, measured as `python -m
 trainer compare` does, and popularity. A last figure tells the gateway the profile and no rating.
 

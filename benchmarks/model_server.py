@@ -40,6 +40,7 @@ from tensorflow_serving.apis import (
     prediction_service_pb2_grpc,
 )
 
+from benchmarks.speed.machine import machine
 from benchmarks.synthetic_release import synthetic_release
 from serving.batching.hints import read_merge_hints
 from serving.batching.queued import QueuedCalls
@@ -368,6 +369,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=2.0)
     arguments = parser.parse_args()
+    about = machine()
     figures: dict[str, list[float]] = {}
     with ExitStack() as stack:
         models_dir = arguments.models_dir
@@ -409,8 +411,7 @@ def main() -> None:
     }
     medians = {name: statistics.median(values) for name, values in figures.items()}
     result = {
-        "cpus": os.cpu_count(),
-        "load_average": os.getloadavg(),
+        "machine": about,
         "rounds": arguments.rounds,
         "seconds": arguments.seconds,
         "ratios": {name: value for name, (value, _) in ratios.items()},

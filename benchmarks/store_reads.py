@@ -12,8 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import random
 import sys
 import tempfile
@@ -23,6 +21,7 @@ from statistics import quantiles
 from time import perf_counter
 from typing import Final
 
+from benchmarks.speed.machine import machine
 from server.domain import MovieId, RatingEvent, StoredUser, UserId, Version
 from server.features.recorded import with_recorded
 from server.features.redis import RedisStore
@@ -67,6 +66,7 @@ def main() -> int:
     parser.add_argument("--output", type=Path, default=RESULTS)
     options = parser.parse_args()
 
+    about = machine()
     models = ModelsDir(options.models_dir)
     active = read_active(models)
     if active is None:
@@ -90,7 +90,7 @@ def main() -> int:
             engines["redis"] = timed(lambda u: redis.read(VERSION, u), asked)
 
     result = {
-        "machine": {"cpus": os.cpu_count(), "python": platform.python_version()},
+        "machine": about,
         "users": len(users),
         "ratings": sum(len(user.history) for _, user in users),
         "reads": len(asked),

@@ -97,19 +97,21 @@ def _compare(options: argparse.Namespace, load: Load, report: Report) -> int:
     work_dir = options.work_dir or _beside(options.json or options.html)
     if work_dir is None:
         options.fail("needs --json, --html or --work-dir: finished rows are kept beside them")
-    dataset = load(options)
-    # TensorFlow and scikit-learn take seconds to import: not before the data is known to be good.
-    from trainer.evaluate.compare import Asked, compare
     from trainer.evaluate.contestants import own_contestants, peer_contestants
-    from trainer.split import make_split
+    from trainer.split import split_named
 
-    split = make_split(options.split, dataset)
+    # Names first: reading the data may take minutes, TensorFlow behind the models only seconds.
+    make = split_named(options.split)
     peers, missing = peer_contestants(_names(options.peers), options.seeds)
     own = own_contestants(_names(options.models), options.seeds)
     for sentence in missing:
         report(sentence)
     if not peers and not own:
         raise DataError("there is nobody to compare: name --models or --peers")
+    dataset = load(options)
+    split = make(dataset)
+    from trainer.evaluate.compare import Asked, compare
+
     work_dir.mkdir(exist_ok=True)
     baselines = [contestant for contestant in own if contestant.kind == "baseline"]
     ours = [contestant for contestant in own if contestant.kind != "baseline"]

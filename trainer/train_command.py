@@ -82,8 +82,7 @@ def add_train_options(command: argparse.ArgumentParser) -> None:
 def run_train(options: argparse.Namespace, load: Load, report: Report) -> int:
     """Trains, stages and perhaps publishes one release; prints its id."""
     started = time.monotonic()
-    if options.save_predictions and not options.save_predictions.parent.is_dir():
-        raise DataError(f"--save-predictions: {options.save_predictions.parent} is no folder")
+    _check(options)
     dataset = load(options)
     if options.events:
         merged = with_events(dataset, options.events)
@@ -122,6 +121,30 @@ def run_train(options: argparse.Namespace, load: Load, report: Report) -> int:
         report(f"published as release {publish(models, release_id)}")
     print(release_id)
     return 0
+
+
+def _check(options: argparse.Namespace) -> None:
+    """Looks at names and files before any data: reading that may take minutes.
+
+    Raises:
+      DataError: a name that is unknown, a file that is not there, or a setting that is none.
+    """
+    if options.save_predictions and not options.save_predictions.parent.is_dir():
+        raise DataError(f"--save-predictions: {options.save_predictions.parent} is no folder")
+    for option, path in (("--events", options.events), ("--split-file", options.split_file)):
+        if path and not path.exists():
+            raise DataError(f"{option}: {path} is no file")
+    if not options.split_file:
+        from trainer.split import split_named
+
+        split_named(options.split)
+    if options.model or options.set:
+        # TensorFlow takes seconds to import: only where there is a name to look at.
+        from trainer import pipeline
+
+        settings = pipeline.settings_from(options.model, options.set, options.seed)
+        for name in (settings.rating, settings.retrieval):
+            settings.config(name)
 
 
 def _wants_index(choice: str, n_movies: int, report: Report) -> bool:

@@ -28,9 +28,17 @@ def machine() -> dict[str, Any]:
         "memory_gb": round(int(_first("/proc/meminfo", "MemTotal").split()[0]) / 1e6, 1),
         "system": f"{platform.system()} {platform.release().partition('-')[0]}",
         "python": platform.python_version(),
-        "packages": {name: importlib.metadata.version(name) for name in _PACKAGES},
+        "packages": {name: _version(name) for name in _PACKAGES},
         "load_average": [round(value, 2) for value in os.getloadavg()],
     }
+
+
+def _version(name: str) -> str:
+    """Of an installed package; "" without it, as ScaNN may be missing."""
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return ""
 
 
 def commit(checkout: Path) -> str:

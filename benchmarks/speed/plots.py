@@ -1,22 +1,27 @@
-"""Plots of the results in benchmarks/results as docs/performance-*.svg.
+"""Plots of the results in benchmarks/results as docs/performance-*.svg, and the page's tables.
 
-    python -m benchmarks.speed.plots
+    python -m benchmarks.speed.plots [--results DIR] [--output DIR]
 
-Draws what has been measured: one plot of each file that is there.
+Draws what has been measured, one plot of each file that is there, and writes the tables between
+the marks of performance.md, where that lies beside the plots.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any, Final
 
 from benchmarks.speed.charts import Points, axis, bars, lines, log_axis, marked_axis
+from benchmarks.speed.page import filled, parts
 
 RESULTS: Final = Path(__file__).parents[1] / "results"
 DOCS: Final = Path(__file__).parents[2] / "docs"
+PAGE: Final = "performance.md"
 NAMES: Final = {
     "floor": "floor",
     "engine": "engine",
@@ -202,18 +207,29 @@ def plots(read: Callable[[str], Any]) -> dict[str, str]:
     return found
 
 
-def main() -> None:
-    """Draws what has been measured."""
-    for name, content in plots(_read).items():
-        path = DOCS / f"performance-{name}.svg"
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Draws what has been measured, and writes its tables."""
+    parser = argparse.ArgumentParser(description="Plots and tables of what has been measured.")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="where the JSON files lie")
+    parser.add_argument(
+        "--output", type=Path, default=DOCS, help="folder of the plots and of performance.md"
+    )
+    options = parser.parse_args(arguments)
+
+    def read(name: str) -> Any:
+        path = options.results / f"{name}.json"
+        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+
+    for name, content in plots(read).items():
+        path = options.output / f"performance-{name}.svg"
         path.write_text(content, encoding="utf-8")
-        print(path.relative_to(DOCS.parent))
-
-
-def _read(name: str) -> Any:
-    path = RESULTS / f"{name}.json"
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+        print(path)
+    page = options.output / PAGE
+    if page.is_file():
+        page.write_text(filled(page.read_text(encoding="utf-8"), parts(read)), encoding="utf-8")
+        print(page)
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -8,9 +8,9 @@ from typing import Any
 from benchmarks.speed import bars
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A Markdown table whose first column is text and the rest figures."""
-    lines = [" | ".join(head), "|".join(["---", *["---:"] * (len(head) - 1)])]
+def table(head: Sequence[str], rows: Iterable[Sequence[str]], n_texts: int = 1) -> str:
+    """A Markdown table whose first columns are text and the rest figures."""
+    lines = [" | ".join(head), "|".join(["---"] * n_texts + ["---:"] * (len(head) - n_texts))]
     lines += [" | ".join(row) for row in rows]
     return "".join(f"| {line} |\n" if "---" not in line else f"|{line}|\n" for line in lines)
 

@@ -6,7 +6,7 @@ final evaluation ever sees a row of `test`. A served user's history is `history`
 
 from trainer.split.file import split_file
 from trainer.split.parts import PARTS, Asking, Split
-from trainer.split.registry import SPLITS, make_split
+from trainer.split.registry import SPLITS, make_split, split_named
 from trainer.split.temporal import MIN_ROWS_TO_HOLD_OUT, per_user_temporal
 
 __all__ = [
@@ -18,4 +18,5 @@ __all__ = [
     "make_split",
     "per_user_temporal",
     "split_file",
+    "split_named",
 ]

@@ -76,12 +76,24 @@ def make_split(name: str, dataset: Dataset) -> Split:
     """The split that is called so.
 
     Args:
-      name: a key of SPLITS, with parameters as "name:key=value,key=value".
+      name: as `split_named` takes it.
       dataset: whose ratings are split.
 
     Raises:
       DataError: unknown name or parameter, a value that is none, or a data set that cannot be
         split so.
+    """
+    return split_named(name)(dataset)
+
+
+def split_named(name: str) -> Callable[[Dataset], Split]:
+    """What makes the split that is called so; a mistake in the name is told without any data.
+
+    Args:
+      name: a key of SPLITS, with parameters as "name:key=value,key=value".
+
+    Raises:
+      DataError: unknown name or parameter, or a value that is none.
     """
     key, _, text = name.partition(":")
     if key not in SPLITS:
@@ -97,4 +109,4 @@ def make_split(name: str, dataset: Dataset) -> Split:
             parameters[parameter] = named.parameters[parameter](value)
         except ValueError as error:
             raise DataError(f"split {key}: {setting!r}: {error}") from error
-    return named.make(dataset, **parameters)
+    return partial(named.make, **parameters)

@@ -111,6 +111,26 @@ def test_a_mistake_in_the_options_is_one_sentence(small, tmp_path, capsys, optio
 
 
 @pytest.mark.parametrize(
+    ("option", "sentence"),
+    [
+        ("--split=nothing", "split 'nothing' is unknown; known: u1, "),
+        ("--split=random:sed=7", "split random: 'sed=7' is no parameter of it; known: seed=..., "),
+        ("--split=random:seed=many", "split random: 'seed=many': "),
+        ("--split-file=no.csv", "--split-file: no.csv is no file"),
+        ("--events=no.csv", "--events: no.csv is no file"),
+        ("--model=nothing", "model 'nothing' is unknown; known: "),
+        ("--set=blend.deepness=8", "blend has no setting 'deepness'; it has "),
+    ],
+)
+def test_options_are_looked_at_before_the_data(tmp_path, capsys, option, sentence):
+    """Of a large data set minutes would pass before the mistake is told: here there is none."""
+    code = main(["train", f"--data-dir={tmp_path / 'no-data'}", option])
+
+    assert code == 2
+    assert sentence in " ".join(capsys.readouterr().err.split())
+
+
+@pytest.mark.parametrize(
     "settings", [Settings(rating="prefix"), Settings(retrieval="svdpp2"), Settings(rating="mean")]
 )
 def test_a_model_of_the_other_task_is_refused(settings):

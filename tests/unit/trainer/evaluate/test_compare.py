@@ -93,6 +93,22 @@ def test_what_the_user_can_mend(tmp_path, small, capsys, options, message):
     assert not (tmp_path / "found.json").exists()
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--models=nobody"], "model 'nobody' is unknown; known: "),
+        (["--peers=lightfm"], "peer 'lightfm' is unknown; known: "),
+        (["--peers=none"], "nobody to compare"),
+        (["--split=u9"], "split 'u9' is unknown; known: "),
+    ],
+)
+def test_names_are_looked_at_before_the_data(tmp_path, capsys, options, message):
+    """Of a large data set minutes would pass before the mistake is told: here there is none."""
+    assert main(arguments(tmp_path, *options)) == 2
+
+    assert message in " ".join(capsys.readouterr().err.split())
+
+
 # --- who is compared ------------------------------------------------------------------------------
 
 
