@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import repeat
 from typing import Final
 
 import numpy as np
@@ -47,17 +48,17 @@ class Ladder:
         self._models = models
         catalogue = release.catalogue
         self._excluded = user.seen if query.exclude_seen else NO_MOVIES
-        """[E] movie_index."""
-        if query.exclude_movie_ids:
-            index = catalogue.index
-            named = [index[m] for m in dict.fromkeys(query.exclude_movie_ids) if m in index]
-            others = np.array(named, np.int64)
-            # The newest of the seen movies stand last: the first ones go if there are too many.
-            others = others[~np.isin(others, self._excluded)]
-            self._excluded = np.concatenate([self._excluded, others])
+        """[E] movie_index of what would be listed otherwise, or was seen."""
         self.allowed = allowed_movies(catalogue, query.filter, release.manifest.genres)
         """[N] what may be listed: it passes the filter and is not excluded."""
         self.allowed[self._excluded] = False
+        if query.exclude_movie_ids:
+            named = np.array([*map(catalogue.index.get, query.exclude_movie_ids, repeat(-1))])
+            named = np.unique(named[named >= 0])
+            others = named[self.allowed[named]]
+            self.allowed[others] = False
+            # The newest of the seen movies stand last: the first ones go if there are too many.
+            self._excluded = np.concatenate([self._excluded, others])
 
     def by_models(self) -> Ranking:
         """The final order of `recommend`, or what the other models can say without it.

@@ -62,7 +62,8 @@ def recommend_query(request: pb.RecommendUserRequest, manifest: Manifest) -> Rec
     checks = FieldChecks()
     checks.user_id("user_id", request.user_id)
     n_movies = page_size(request.page_size, checks)
-    excluded = request.exclude_movie_ids
+    # Once: each look into the message makes all its strings anew.
+    excluded = tuple(request.exclude_movie_ids)
     if excluded:
         checks.movie_ids("exclude_movie_ids", excluded, 0, MAX_EXCLUDED)
     wish, history, profile = _ANY_MOVIE, _NO_HISTORY, _NO_PROFILE
@@ -80,7 +81,7 @@ def recommend_query(request: pb.RecommendUserRequest, manifest: Manifest) -> Rec
         user_id=UserId(request.user_id),
         page_size=n_movies,
         exclude_seen=request.exclude_seen if request.HasField("exclude_seen") else True,
-        exclude_movie_ids=cast("tuple[MovieId, ...]", tuple(excluded)),
+        exclude_movie_ids=cast("tuple[MovieId, ...]", excluded),
         diversity=request.diversity,
         order=_ORDERS[request.order_by],
         filter=wish,
@@ -101,11 +102,13 @@ def next_page_size(request: pb.RecommendUserRequest) -> int:
     return n_movies
 
 
-def named_movies(request: pb.RecommendUserRequest) -> tuple[list[MovieId], list[MovieId]]:
+def named_movies(
+    request: pb.RecommendUserRequest,
+) -> tuple[tuple[MovieId, ...], tuple[MovieId, ...]]:
     """The movies that a request excludes, and those of its history."""
     return (
-        cast("list[MovieId]", list(request.exclude_movie_ids)),
-        [MovieId(entry.movie_id) for entry in request.history],
+        cast("tuple[MovieId, ...]", tuple(request.exclude_movie_ids)),
+        tuple([MovieId(entry.movie_id) for entry in request.history]),
     )
 
 

@@ -156,11 +156,13 @@ class RecommenderServicer(recommender_pb2_grpc.RecommenderServiceServicer):
             # The query was checked when its first page was asked for.
             n_movies = requests.next_page_size(request)
             ranked = self._parts.page_tokens.open(request.page_token, query_hash)
+            named = requests.named_movies(request)
         else:
             query = requests.recommend_query(request, release.manifest)
             n_movies = query.page_size
             ranked = rank_movies(release, query, budget, self._parts.store, self._parts.models)
-        unknown = unknown_movies(release, *requests.named_movies(request))
+            named = query.exclude_movie_ids, query.history.movie_ids
+        unknown = unknown_movies(release, *named)
         return responses.recommend_response(
             cut_page(release, ranked, n_movies, self._parts.page_tokens, query_hash, unknown)
         )
