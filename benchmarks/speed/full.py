@@ -27,8 +27,11 @@ def main() -> int:
     """Runs every part; one that fails does not keep the others from running."""
     parser = argparse.ArgumentParser(description="Everything that `make bench` leaves out.")
     parser.add_argument("--models-dir", type=Path, default=ROOT / "serving" / "models")
+    parser.add_argument("--data-dir", type=Path, help="a copy of ml-latest-small")
     options = parser.parse_args()
     flags = {"benchmarks.speed.scann": [f"--models-dir={options.models_dir}"]}
+    if options.data_dir:
+        flags["benchmarks.speed.training"] = [f"--data-dir={options.data_dir}"]
     failed = []
     for part in PARTS:
         print(f"python -m {part}", flush=True)

@@ -6,7 +6,7 @@ Every fit is one of `python -m trainer compare`, which runs it in a process of i
 the same split and notes both; each has one thread. Ours is the whole of what `train` does before it
 exports: choices on validation, then the final fit. The peers' settings were chosen beforehand, so
 theirs is one fit. Writes benchmarks/results/training.json, where a data set that is not measured
-this time stays as it is.
+this time, or cannot be had, stays as it is.
 """
 
 from __future__ import annotations
@@ -59,11 +59,15 @@ ALL_SAME_FIT: Final = ":"
 """In the name of a row that asks the fit of another row in another way."""
 
 
+class NothingTrained(Exception):  # noqa: N818 - as the errors of the gateway
+    """A data set could not be had, or nobody could be fitted on it."""
+
+
 def measure(data: str, asked: Asked, data_dir: Path | None) -> dict[str, Any]:
     """The fits of one data set.
 
     Raises:
-      CalledProcessError: nothing could be trained.
+      NothingTrained: there are no rows; the trainer has said why.
     """
     about = machine()
     with tempfile.TemporaryDirectory(prefix="recserve-bench-") as scratch:
@@ -82,6 +86,8 @@ def measure(data: str, asked: Asked, data_dir: Path | None) -> dict[str, Any]:
                 command.append(f"--data-dir={data_dir}")
         # Some contestants failing is exit status 1, and the file says which.
         subprocess.run(command, cwd=ROOT, check=False, env={**os.environ, **ONE_THREAD})  # noqa: S603 - our own module
+        if not output.is_file():
+            raise NothingTrained(data)
         found = json.loads(output.read_text(encoding="utf-8"))
     return {
         "machine": about,
@@ -112,13 +118,18 @@ def main() -> int:
     parser.add_argument("--output", type=Path, default=RESULTS)
     options = parser.parse_args()
     leave_in_order_on_sigterm()
+    failed = []
     for data in options.data:
         own_copy = options.data_dir if data == "ml-latest-small" else None
         given = {name: getattr(options, name) for name in ("split", "models", "peers")}
         asked = ASKED.get(data, Asked())
         if wanted := {name: value for name, value in given.items() if value}:
             asked = replace(asked, why="", **wanted)
-        measured = measure(data, asked, own_copy)
+        try:
+            measured = measure(data, asked, own_copy)
+        except NothingTrained:
+            failed.append(data)
+            continue
         path = options.output
         result = json.loads(path.read_text("utf-8")) if path.is_file() else {}
         result[data] = measured
@@ -131,7 +142,9 @@ def main() -> int:
             print(f"{data:16} {row['model']:24} {figures}")
         for why in measured["left_out"]:
             print(f"{data:16} left out: {why}")
-    return 0
+    for data in failed:
+        print(f"not measured: {data}", file=sys.stderr)
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":
