@@ -59,7 +59,7 @@ ALL_SAME_FIT: Final = ":"
 """In the name of a row that asks the fit of another row in another way."""
 
 
-class NothingTrained(Exception):  # noqa: N818 - as the errors of the gateway
+class NothingTrainedError(Exception):
     """A data set could not be had, or nobody could be fitted on it."""
 
 
@@ -67,7 +67,7 @@ def measure(data: str, asked: Asked, data_dir: Path | None) -> dict[str, Any]:
     """The fits of one data set.
 
     Raises:
-      NothingTrained: there are no rows; the trainer has said why.
+      NothingTrainedError: there are no rows; the trainer has said why.
     """
     about = machine()
     with tempfile.TemporaryDirectory(prefix="recserve-bench-") as scratch:
@@ -87,7 +87,7 @@ def measure(data: str, asked: Asked, data_dir: Path | None) -> dict[str, Any]:
         # Some contestants failing is exit status 1, and the file says which.
         subprocess.run(command, cwd=ROOT, check=False, env={**os.environ, **ONE_THREAD})  # noqa: S603 - our own module
         if not output.is_file():
-            raise NothingTrained(data)
+            raise NothingTrainedError(data)
         found = json.loads(output.read_text(encoding="utf-8"))
     return {
         "machine": about,
@@ -127,7 +127,7 @@ def main() -> int:
             asked = replace(asked, why="", **wanted)
         try:
             measured = measure(data, asked, own_copy)
-        except NothingTrained:
+        except NothingTrainedError:
             failed.append(data)
             continue
         path = options.output

@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 
 from benchmarks.speed import training
-from benchmarks.speed.training import Asked, NothingTrained, main, measure
+from benchmarks.speed.training import Asked, NothingTrainedError, main, measure
 
 
 def test_without_rows_nothing_was_trained(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """The trainer says why, and the benchmark which data set it was."""
-    with pytest.raises(NothingTrained, match="ml-latest-small"):
+    with pytest.raises(NothingTrainedError, match="ml-latest-small"):
         measure("ml-latest-small", Asked(), tmp_path / "none.zip")
 
     assert "none.zip" in capfd.readouterr().err
@@ -30,7 +30,7 @@ def test_the_others_are_measured_and_the_old_figures_stay(
 
     def measured(data: str, _asked: Asked, _folder: Path | None) -> dict[str, Any]:
         if data == "ml-latest-small":
-            raise NothingTrained(data)
+            raise NothingTrainedError(data)
         return {"fits": [], "left_out": [], "new": True}
 
     output = tmp_path / "training.json"
