@@ -33,6 +33,9 @@ def machine() -> dict[str, Any]:
     }
 
 
+_MEASURED: Final = (".", ":(exclude)benchmarks/results", ":(exclude)docs")
+
+
 def _version(name: str) -> str:
     """Of an installed package; "" without it, as ScaNN may be missing."""
     try:
@@ -42,10 +45,13 @@ def _version(name: str) -> str:
 
 
 def commit(checkout: Path) -> str:
-    """The commit that is checked out, with a "+" where files differ from it; "" without git."""
+    """The commit that is checked out, with a "+" where files differ from it; "" without git.
+
+    Results and the pages made of them do not count: a benchmark writes them as it goes on.
+    """
     try:
         head = _git(checkout, "rev-parse", "--short", "HEAD")
-        changed = _git(checkout, "status", "--porcelain", "--untracked-files=no")
+        changed = _git(checkout, "status", "--porcelain", "--untracked-files=no", "--", *_MEASURED)
     except (FileNotFoundError, subprocess.CalledProcessError):
         return ""
     return head + ("+" if changed else "")

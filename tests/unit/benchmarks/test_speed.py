@@ -222,17 +222,21 @@ def test_the_report_has_processor_time_beside_throughput() -> None:
 
 
 def test_the_commit_says_when_files_differ_from_it(tmp_path: Path) -> None:
-    """Figures of changed files are not those of the commit; without git there is none to name."""
+    """Figures of changed files are not the commit's, but results may change; without git: none."""
     git = ["git", "-C", str(tmp_path), "-c", "user.name=n", "-c", "user.email=e"]
     assert commit(tmp_path) == ""
-    (tmp_path / "file").write_text("one")
-    for command in (["init", "-q"], ["add", "file"], ["commit", "-q", "-m", "one"]):
+    for path in ("file", "benchmarks/results/x.json", "docs/x.svg"):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text("one")
+    for command in (["init", "-q"], ["add", "."], ["commit", "-q", "-m", "one"]):
         subprocess.run([*git, *command], check=True)
 
     clean = commit(tmp_path)
-    (tmp_path / "file").write_text("two")
-
     assert re.fullmatch("[0-9a-f]{7,}", clean)
+    (tmp_path / "benchmarks" / "results" / "x.json").write_text("two")
+    (tmp_path / "docs" / "x.svg").write_text("two")
+    assert commit(tmp_path) == clean
+    (tmp_path / "file").write_text("two")
     assert commit(tmp_path) == f"{clean}+"
 
 
