@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 MODELS ?= serving/models
 # make bench-full DATA_DIR=ml-latest-small.zip measures training on a local copy of it, too.
-DATA_DIR ?=
+DATA_DIR :=
 # make demo INDEX=scann trains a ScaNN index, too, and shows that it is served.
 INDEX ?= auto
 
@@ -41,7 +41,7 @@ bench: $(STAMP)  ## speed beside the floor and the peers, in under ten minutes
 	@$(BIN)/python -m benchmarks.speed.plots
 
 bench-full: bench  ## and growth, training, start and release switch; about two hours
-	@$(BIN)/python -m benchmarks.speed.full $(if $(DATA_DIR),--data-dir=$(DATA_DIR))
+	@$(BIN)/python -m benchmarks.speed.full $(if $(DATA_DIR),--data-dir="$(DATA_DIR)")
 
 profile: $(STAMP)  ## what limits us: where the gateway's time goes under load
 	@$(BIN)/python -m benchmarks.speed.profile

@@ -21,8 +21,11 @@ _METADATA_KEY: Final = re.compile(r"[0-9a-z_.-]+")
 _METADATA_VALUE: Final = re.compile(r"[\x20-\x7e]*")
 
 _HOST_AND_PORT: Final = re.compile(r"(?:\[([^\]]+)\]|[^][\s:/@?#]+):([0-9]{1,5})")
-_SCHEMES: Final = frozenset({"dns", "ipv4", "ipv6", "unix", "unix-abstract", "vsock", "xds"})
-"""Whatever else stands before a colon, gRPC takes for the name of a host."""
+_PORT_AT_THE_END: Final = re.compile(r":([0-9]+)$")
+_SCHEMES: Final = frozenset(
+    {"dns", "google-c2p", "ipv4", "ipv6", "unix", "unix-abstract", "vsock", "xds"}
+)
+"""Of gRPC's own resolvers."""
 
 
 def _wrong(name: str, wanted: str, value: object) -> TypeError:
@@ -47,15 +50,21 @@ def target(name: str, value: object) -> str:
     """
     address = text(name, value)
     scheme, _, rest = address.partition(":")
-    if scheme in _SCHEMES and rest.strip("/"):
-        return address
+    if scheme.lower() in _SCHEMES and rest.strip("/"):
+        port = _PORT_AT_THE_END.search(rest) if scheme.lower() in ("dns", "ipv4") else None
+        if port is None or _is_port(port[1]):
+            return address
     found = _HOST_AND_PORT.fullmatch(address)
-    if found and 1 <= int(found[2]) <= 65535 and (found[1] is None or _is_ipv6(found[1])):
+    if found and _is_port(found[2]) and (found[1] is None or _is_ipv6(found[1])):
         return address
     raise ValueError(
         f"{name} is {address!r:.80}, allowed are host:port with a port of 1..65535, [ipv6]:port,"
         " unix:path and gRPC's other schemes such as dns:///host:port, not http:// or https://"
     )
+
+
+def _is_port(digits: str) -> bool:
+    return 1 <= int(digits) <= 65535
 
 
 def _is_ipv6(host: str) -> bool:

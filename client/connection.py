@@ -56,7 +56,7 @@ class Connection:
 
         Args:
           target: "host:port" of the gateway, "[ipv6]:port", "unix:path" or another gRPC target
-            such as "dns:///host:port".
+            such as "dns:///host:port". The port is always named, 443 too.
           timeout: seconds that a call may last, all its attempts and pauses together, when it does
             not say otherwise.
           max_attempts: how often a call is made when the gateway is UNAVAILABLE, 1..100; 1 = no

@@ -172,6 +172,8 @@ _NOBODY_THERE: Final = (
     "errors resolving ",
     "DNS resolution failed",
 )
+# Somebody is there, but not as the channel expects: TLS on one side alone, or no trust.
+_OTHER_SECURITY: Final = ("handshake", "Handshake", "Socket closed", "SSL")
 _TOO_LATE: Final = "Deadline Exceeded"
 
 
@@ -213,6 +215,11 @@ def _told(words: str, asked: Asked) -> str:
     if words == _TOO_LATE:
         return f"{asked.rpc} took longer than its timeout of {asked.timeout:g} s"
     if words.startswith(_NOBODY_THERE):
+        if any(each in words for each in _OTHER_SECURITY):
+            return (
+                f"no connection to {asked.target}, where somebody listens: does one side speak TLS"
+                f" and the other not, or not trust it? The client's tls says ({words})"
+            )
         return (
             f"nobody answers at {asked.target}: is a gateway running there?"
             f" `python -m server` starts one ({words})"

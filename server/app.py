@@ -273,6 +273,9 @@ def _why_not_bound(host: str, port: int) -> str:
                     failures.append(error)
     except OSError as error:
         failures.append(error)
+    except UnicodeError:
+        # It is no name of a host, which gRPC says.
+        return ""
     # Of a name's addresses one may be none of this machine's, which is not what was in the way.
     failures.sort(key=lambda error: error.errno != errno.EADDRINUSE)
     return _told(failures[0], "--port") if failures else ""

@@ -7,6 +7,7 @@ import os
 import queue
 import signal
 import sys
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Final
@@ -45,8 +46,10 @@ def main() -> int:
         _serve(flags, _initial_configs(flags), signals)
     except ServingError as error:
         print(f"Failed to start server. Error: {error}", file=sys.stderr)
-        if flags.model_config_file and not Path(flags.model_config_file).exists():
-            print(HOW_TO_PUBLISH, file=sys.stderr)
+        # A name that no file can have is no reason for a hint.
+        with suppress(OSError):
+            if flags.model_config_file and not Path(flags.model_config_file).exists():
+                print(HOW_TO_PUBLISH, file=sys.stderr)
         return 1
     return 0
 

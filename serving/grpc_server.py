@@ -88,9 +88,10 @@ def listen(server: grpc.Server, flags: Flags) -> list[str]:
 
 
 def require_free_ports(flags: Flags) -> None:
-    """Raises before the models are loaded, which takes minutes, what `listen` would raise after.
+    """Raises before the models are loaded, which takes minutes, and not after.
 
-    Another process may still be quicker; `listen` tells of that.
+    `listen` has the last word: another process may still be quicker. Where a host has several
+    addresses, this is the stricter one, as gRPC is content with any of them.
 
     Raises:
       ServingError: INVALID_ARGUMENT, a port is taken.
@@ -107,7 +108,8 @@ def is_taken(host: str, port: int) -> bool:
     """Whether another process has this port on every address of the host; never of port 0."""
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM) if port else []
-    except OSError:
+    except (OSError, UnicodeError):
+        # It is no name of a host: `listen` says so.
         return False
     return bool(found) and all(_in_use(*address) for address in found)
 
@@ -118,13 +120,13 @@ def taken(flag: str) -> str:
 
 
 def _in_use(family: int, kind: int, protocol: int, _canonical: str, where: tuple[Any, ...]) -> bool:
-    with socket.socket(family, kind, protocol) as probe:
-        # As gRPC does: a port whose last connections are still fading away is free.
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
+    try:
+        with socket.socket(family, kind, protocol) as probe:
+            # As gRPC does: a port whose last connections are still fading away is free.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(where)
-        except OSError as error:
-            return error.errno == errno.EADDRINUSE
+    except OSError as error:
+        return error.errno == errno.EADDRINUSE
     return False
 
 

@@ -214,7 +214,11 @@ def switch_table(result: Result) -> str:
                     during if phase == "during" else phase,
                     f"{seen['calls']}",
                     f"{seen['faults']}",
-                    *(f"{seen[key]:.0f}" for key in ("p50_ms", "p99_ms", "longest_ms")),
+                    # A phase without calls has none.
+                    *(
+                        "" if seen[key] is None else f"{seen[key]:.0f}"
+                        for key in ("p50_ms", "p99_ms", "longest_ms")
+                    ),
                 )
             )
     head = ("", "", "calls", "failed or degraded", "p50 ms", "p99 ms", "longest ms")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import unicodedata
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import grpc
@@ -37,8 +37,10 @@ class RefusedError(Exception):
         message: str,
         violations: Sequence[tuple[str, str]] = (),
         retry_after_s: float | None = None,
+        metadata: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(message)
+        self._metadata = metadata or {}
         self._code = code
         self._reason = reason
         self._violations = violations
@@ -48,7 +50,7 @@ class RefusedError(Exception):
         """The google.rpc.Status, with details as the real service sends them."""
         status = status_pb2.Status(code=self._code.value[0], message=str(self))
         info = error_details_pb2.ErrorInfo(reason=self._reason, domain="recommender.v1")
-        info.metadata["request_id"] = request_id
+        info.metadata.update({**self._metadata, "request_id": request_id})
         details = [info]
         if self._violations:
             bad_request = error_details_pb2.BadRequest()

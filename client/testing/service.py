@@ -256,7 +256,7 @@ class Service:
         if film is None:
             code = grpc.StatusCode.NOT_FOUND
             why = f"movie_id: no movie {movie_id!r} in the active release"
-            raise RefusedError(code, "UNKNOWN_MOVIE", why)
+            raise RefusedError(code, "UNKNOWN_MOVIE", why, metadata={"movie_id": movie_id})
         return film
 
     def _known(self, movie_ids: Iterable[str]) -> list[Film]:

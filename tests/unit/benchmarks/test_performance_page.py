@@ -145,6 +145,14 @@ def test_the_switch_has_three_phases_of_each() -> None:
     ]
 
 
+def test_a_phase_without_calls_has_no_percentiles() -> None:
+    """A switch may be over before anybody asks."""
+    none = {"calls": 0, "faults": 0, "p50_ms": None, "p99_ms": None, "longest_ms": None}
+    one = {"switch_s": 0.1, "before": none, "during": none, "after": none}
+
+    assert rows(switch_table({"engine": one, "hop": one}))[0][2:] == ["0", "0", "", "", ""]
+
+
 def test_scann_shows_the_chosen_point_or_the_best_recall() -> None:
     """A small catalogue has no point that is good enough."""
     points = [{"recall": 0.9, "ms": 0.5}, {"recall": 0.92, "ms": 2.0}, {"recall": 0.92, "ms": 1.0}]

@@ -102,7 +102,7 @@ def test_tls_with_a_client_certificate(
 def test_without_the_right_tls_nothing_is_sent(
     connect: Any, secure_target: str, service: Any, key_pair: tuple[bytes, bytes], tls: str
 ) -> None:
-    """Plaintext, a missing client certificate or unknown roots: UnavailableError."""
+    """Plaintext, a missing client certificate or unknown roots: an error that speaks of TLS."""
     other = self_signed()[1].encode()
     options = {
         "none": None,
@@ -111,9 +111,10 @@ def test_without_the_right_tls_nothing_is_sent(
     }
     with (
         connect(secure_target, timeout=30, max_attempts=1, tls=options[tls]) as client,
-        pytest.raises(UnavailableError),
+        pytest.raises(UnavailableError, match=r"TLS|tls|SSL") as raised,
     ):
         client.get_movie("1")
+    assert "is a gateway running there" not in str(raised.value)
     assert service.requests == []
 
 

@@ -86,6 +86,8 @@ def test_a_mistake_names_the_variable(environment: dict[str, str], message: str)
         "dns:///gateway:443",
         "dns://1.1.1.1/gateway",
         "ipv4:127.0.0.1:50051,127.0.0.1:50052",
+        "DNS:///gateway:443",
+        "google-c2p:///gateway",
     ],
 )
 def test_targets_that_grpc_understands_are_taken(connect: Any, target: str) -> None:
@@ -110,6 +112,8 @@ def test_targets_that_grpc_understands_are_taken(connect: Any, target: str) -> N
         "[gateway]:50051",
         "unix:",
         "dns:///",
+        "dns:///gateway:65536",
+        "ipv4:127.0.0.1:0",
         "http://gateway:50051",
         "https://gateway:50051",
         "grpc://gateway:50051",

@@ -151,6 +151,15 @@ def test_an_address_of_another_machine_is_a_clear_error(tmp_path: Path) -> None:
     assert "cannot listen on 192.0.2.1:0: Cannot assign requested address\n" in result.stderr
 
 
+def test_what_is_no_host_is_a_clear_error(tmp_path: Path) -> None:
+    """A name with an empty part, as a slip of the finger makes it."""
+    result = ended("--host=a..b", "--port=0", f"--store-path={tmp_path / 's'}")
+
+    assert result.returncode == 1
+    assert "cannot listen on a..b:0" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
 def test_a_store_that_cannot_be_opened_is_a_clear_error(tmp_path: Path) -> None:
     """Exit 1 and one sentence that names the file."""
     result = ended("--port=0", f"--store-path={tmp_path}")
