@@ -296,7 +296,7 @@ def test_a_batch_may_take_as_long_as_any_of_its_calls(crowd: Crowd, server: Serv
 def test_the_most_patient_leads(crowd: Crowd, server: Server) -> None:
     """Whose time ends while the batch is away hears so then, and not when the batch is back."""
     first(crowd, server)
-    hurried = crowd.asks(0, 2, budget=Budget(time.monotonic() + 2))
+    hurried = crowd.asks(0, 2, budget=Budget(time.monotonic() + DEADLINE_S / 4))
     crowd.has_queued(1)
     patient = crowd.asks(0, 3)
     crowd.has_queued(2)
