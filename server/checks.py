@@ -5,10 +5,9 @@ from __future__ import annotations
 import math
 import unicodedata
 from collections.abc import Collection, Iterable, Sequence
-from itertools import accumulate
 from typing import Final
 
-from server.errors import FieldViolation, InvalidRequest
+from server.errors import FieldViolation, InvalidRequest, as_many_as_fit
 
 MAX_ID_BYTES: Final = 256
 MAX_TEXT_BYTES: Final = 1024
@@ -113,11 +112,7 @@ def are_plain_ids(values: Collection[str]) -> bool:
 
 def _listed(choices: Iterable[str]) -> str:
     """The first of them by name, as many as fit, and how many there are beside."""
-    names = sorted(choices)
-    ends = accumulate(len(name.encode()) + len(", ") for name in names)
-    shown = names[: max(1, sum(end <= _MAX_LISTED_BYTES for end in ends))]
-    more = [f"and {len(names) - len(shown)} more"] if len(shown) < len(names) else []
-    return ", ".join([*shown, *more])
+    return ", ".join(as_many_as_fit(sorted(choices), _MAX_LISTED_BYTES, "more"))
 
 
 def _plain(number: float) -> str:

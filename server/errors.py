@@ -22,6 +22,18 @@ ERROR_DOMAIN: Final = "recommender.v1"
 _MAX_MESSAGE_BYTES: Final = 1024
 """Of the violations in a message, which travels in the trailing metadata, twice; all of them stand
 in BadRequest."""
+_SEPARATOR_BYTES: Final = len(", ")
+
+
+def as_many_as_fit(texts: Sequence[str], max_bytes: int, more: str) -> list[str]:
+    """The first of the texts that together, each with a separator, take at most `max_bytes`.
+
+    The first one is always there; "and N `more`" stands for those that are not.
+    """
+    ends = accumulate(len(text.encode()) + _SEPARATOR_BYTES for text in texts)
+    shown = texts[: max(1, sum(end <= max_bytes for end in ends))]
+    n_left = len(texts) - len(shown)
+    return [*shown, *([f"and {n_left} {more}"] if n_left else [])]
 
 
 class ServiceError(Exception):
@@ -52,10 +64,7 @@ class InvalidRequest(ServiceError):
 
     def __init__(self, violations: Sequence[FieldViolation]) -> None:
         said = [f"{v.field}: {v.description}" for v in violations]
-        ends = accumulate(len(one.encode()) for one in said)
-        shown = said[: max(1, sum(end <= _MAX_MESSAGE_BYTES for end in ends))]
-        more = [f"and {len(said) - len(shown)} more fields"] if len(shown) < len(said) else []
-        super().__init__("; ".join([*shown, *more]))
+        super().__init__("; ".join(as_many_as_fit(said, _MAX_MESSAGE_BYTES, "more fields")))
         self.violations = tuple(violations)
 
 

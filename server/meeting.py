@@ -85,10 +85,10 @@ class Lanes(Generic[_Asked, _Answer]):
     def leave(self, kind: Hashable, turn: Turn[_Asked, _Answer]) -> bool:
         """Whether the turn could be taken out of the queue; False: it leads or is being served."""
         with self._lock:
-            queue = self._queues.get(kind, ())
-            if turn not in queue:
+            queue = self._queues.get(kind)
+            if queue is None or turn not in queue:
                 return False
-            self._queues[kind].remove(turn)
+            queue.remove(turn)
             return True
 
     def serve(
