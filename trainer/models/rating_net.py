@@ -76,7 +76,9 @@ class RatingNet:
         rows = users * items if self.join == "product" else np.maximum(users + items, 0)
         last = len(self.kernels) - 1
         for number, (kernel, bias) in enumerate(zip(self.kernels, self.biases, strict=True)):
-            rows = rows @ kernel + bias
+            # Not @, which now and then warns of an invalid value although all of them are finite:
+            # it reads the processor's flags, and BLAS also computes with what pads its blocks.
+            rows = rows.dot(kernel) + bias
             if number < last:
                 rows = np.maximum(rows, 0)
         outputs = rows[:, 0]
