@@ -5,6 +5,7 @@ What a page has forty of is a NamedTuple, which is made four times as fast as a 
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import NamedTuple, NewType
@@ -279,14 +280,6 @@ class Answer:
     unknown_movie_ids: tuple[MovieId, ...] = ()
 
 
-class BecauseOfMovie(NamedTuple):
-    """A movie of the history pulls this one up."""
-
-    movie: Movie
-    weight: float
-    """What the retrieval score would lose without it; positive."""
-
-
 class SharedGenre(NamedTuple):
     """The movie has a genre that the user likes."""
 
@@ -298,24 +291,26 @@ class Popular:
     """The movie is popular among people like the user."""
 
 
-Reason = BecauseOfMovie | SharedGenre | Popular
+Reason = SharedGenre | Popular
+"""Why a movie is listed, beside the movies of the history that pull it up."""
 
 
-class Recommendation(NamedTuple):
-    """One movie of a page."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Page:
+    """The answer to a RecommendQuery, n movies in columns; scores do not rise at diversity 0."""
 
-    movie: Movie
-    predicted_rating: float
-    score: float
-    source: Source
-    reasons: tuple[Reason, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Recommendations:
-    """The answer to a RecommendQuery; scores do not rise along `movies` at diversity 0."""
-
-    movies: tuple[Recommendation, ...]
+    movies: Sequence[Movie]
+    predicted_ratings: Sequence[float]
+    scores: Sequence[float]
+    sources: Sequence[Source]
+    cited: Sequence[Sequence[int]]
+    """Of each movie, keys of `history`, strongest first; one that it lacks cites nobody."""
+    drops: Sequence[Sequence[float]]
+    """What the retrieval score would lose without each cited movie; positive."""
+    history: Mapping[int, Movie]
+    """What is cited."""
+    reasons: Sequence[tuple[Reason, ...]]
+    """Of each movie, beside what is cited."""
     user_state: UserState
     recommendation_id: str
     next_page_token: str

@@ -19,12 +19,13 @@ from server.ranking import RankedList
 from server.reasons import Taste
 from serving.contract import REASONS_MAX
 
-_FORMAT: Final = b"\x03"
+_FORMAT: Final = b"\x04"
 _TAG_BYTES: Final = 16
 _HASH_BYTES: Final = 16
 _HEAD: Final = struct.Struct("<QIIHHB?HHI")
-"""The release; movies and cited ones, the bytes of an id of each; state and newcomer; bytes of the
-recommendation id, of the reasons for being degraded and of the taste, which follow as text."""
+"""The release; movies, those of the history, the bytes of an id of each; state and newcomer; bytes
+of the recommendation id, of the reasons for being degraded and of the taste, which follow as
+text."""
 _USER_STATES: Final = tuple(UserState)
 _WIDE_ID: Final = 16
 """Bytes, from which on it pays to look for the longest id of a list."""
@@ -107,13 +108,13 @@ def _packed(ranked: RankedList, n_shown: int) -> bytes:
     recommendation_id = ranked.recommendation_id.encode()
     degraded = ",".join([reason.value for reason in ranked.degraded_reasons]).encode()
     taste = ranked.taste.as_json
-    ids, cited_ids = _narrowed(ranked.movie_ids[n_shown:]), _narrowed(ranked.cited_ids)
+    ids, history_ids = _narrowed(ranked.movie_ids[n_shown:]), _narrowed(ranked.history_ids)
     head = _HEAD.pack(
         ranked.release_version,
         len(ranked) - n_shown,
-        len(ranked.cited_ids),
+        len(history_ids),
         ids.itemsize,
-        cited_ids.itemsize,
+        history_ids.itemsize,
         _USER_STATES.index(ranked.user_state),
         ranked.is_newcomer,
         len(recommendation_id),
@@ -123,7 +124,7 @@ def _packed(ranked: RankedList, n_shown: int) -> bytes:
     columns = [
         getattr(ranked, name)[n_shown:].astype(dtype, copy=False) for name, dtype, _ in _COLUMNS
     ]
-    arrays = (ids, cited_ids, *columns)
+    arrays = (ids, history_ids, *columns)
     texts = (recommendation_id, degraded, taste)
     return b"".join([head, *texts, *[array.tobytes() for array in arrays]])
 
@@ -136,7 +137,7 @@ def _narrowed(ids: NDArray[np.bytes_]) -> NDArray[np.bytes_]:
 
 
 def _unpacked(content: bytes) -> RankedList:
-    version, n_movies, n_cited, id_size, cited_id_size, state, is_newcomer, *sizes = (
+    version, n_movies, n_history, id_size, history_id_size, state, is_newcomer, *sizes = (
         _HEAD.unpack_from(content)
     )
     at, texts = _HEAD.size, []
@@ -147,7 +148,7 @@ def _unpacked(content: bytes) -> RankedList:
     columns: dict[str, NDArray[Any]] = {}
     for name, dtype, n_values in (
         ("movie_ids", f"S{id_size}", n_movies),
-        ("cited_ids", f"S{cited_id_size}", n_cited),
+        ("history_ids", f"S{history_id_size}", n_history),
         *((name, dtype, n_movies * width) for name, dtype, width in _COLUMNS),
     ):
         columns[name] = np.frombuffer(content, dtype, n_values, at)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
-from typing import Final, TypeAlias
+from typing import Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -34,7 +33,7 @@ class Ranking:
     """[K] NaN = the models did not say."""
     sources: NDArray[np.int8]
     """[K] positions in SOURCES."""
-    cited: NDArray[np.int64]
+    cited: NDArray[np.int16]
     """[K, REASONS_MAX] places of the movies of the history that pull it up; NOBODY = none."""
     drops: NDArray[np.float32]
     """[K, REASONS_MAX] what the retrieval score would lose without each; not rising."""
@@ -46,14 +45,14 @@ class Ranking:
         movies: ArrayLike,
         scores: ArrayLike,
         ratings: ArrayLike | None = None,
-        cited: NDArray[np.int64] | None = None,
+        cited: NDArray[np.int16] | None = None,
         drops: NDArray[np.float32] | None = None,
     ) -> Ranking:
         """[K] movies of one source; where something is left out, nobody says it."""
         rows = np.asarray(movies, np.int64)
         k = len(rows)
         if cited is None or drops is None:
-            cited = np.full((k, REASONS_MAX), NOBODY)
+            cited = np.full((k, REASONS_MAX), NOBODY, np.int16)
             drops = np.zeros((k, REASONS_MAX), np.float32)
         return cls(
             rows,
@@ -89,9 +88,6 @@ class Ranking:
         return self.take(np.argsort(-self.scores, kind="stable"))
 
 
-Pulls: TypeAlias = "list[tuple[int, float]]"
-"""Positions in `cited_ids` of what pulls a movie up, strongest first, and its drops."""
-
 _COLUMNS: Final = tuple(column.name for column in fields(Ranking))
 
 
@@ -107,10 +103,10 @@ class RankedList:
     """[K]"""
     sources: NDArray[np.int8]
     """[K] positions in SOURCES."""
-    cited_ids: NDArray[np.bytes_]
-    """[C] Movies of the history that are cited somewhere."""
+    history_ids: NDArray[np.bytes_]
+    """[H] UTF-8, of the history by which movies are cited; the oldest first."""
     cited: NDArray[np.int16]
-    """[K, REASONS_MAX] positions in `cited_ids`; NOBODY = none."""
+    """[K, REASONS_MAX] as in Ranking."""
     drops: NDArray[np.float32]
     """[K, REASONS_MAX] as in Ranking."""
     taste: Taste
@@ -123,38 +119,3 @@ class RankedList:
 
     def __len__(self) -> int:
         return len(self.movie_ids)
-
-    def first(self, n_movies: int) -> Iterator[tuple[float, float, Source, Pulls]]:
-        """Rating, score, source and what pulls it up, of each of the first movies."""
-        shown = slice(n_movies)
-        return zip(
-            self.predicted_ratings[shown].tolist(),
-            self.scores[shown].tolist(),
-            [SOURCES[code] for code in self.sources[shown].tolist()],
-            [
-                [pull for pull in zip(places, drops, strict=True) if pull[0] != NOBODY]
-                for places, drops in zip(
-                    self.cited[shown].tolist(), self.drops[shown].tolist(), strict=True
-                )
-            ],
-            strict=True,
-        )
-
-
-def cited_places(
-    cited: NDArray[np.int64], n_history: int
-) -> tuple[NDArray[np.int64], NDArray[np.int16]]:
-    """[C] Places of a history that are cited somewhere, and `cited` as positions among them.
-
-    Args:
-      cited: as in Ranking.
-      n_history: movies of the history.
-    """
-    # The place after the last one stands for nobody: that is where -1 leads.
-    is_cited = np.zeros(n_history + 1, np.bool_)
-    is_cited[cited] = True
-    is_cited[NOBODY] = False
-    places = is_cited.nonzero()[0]
-    positions = np.full(len(is_cited), NOBODY, np.int16)
-    positions[places] = np.arange(len(places))
-    return places, positions[cited]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 
-from server.domain import BecauseOfMovie, Movie, Popular, Reason, SharedGenre, Source
+from server.domain import Movie, Popular, Reason, SharedGenre, Source
 
 BY_MODELS: Final = frozenset({Source.RETRIEVAL, Source.ENGINE})
 """Sources of what the models say."""
@@ -35,30 +35,40 @@ class Taste:
         return cls(tuple(favorites), n_seen)
 
 
-def reasons_for(
-    movie: Movie,
-    source: Source,
-    cited: Iterable[BecauseOfMovie],
+def further_reasons(
+    movies: Sequence[Movie],
+    sources: Sequence[Source],
+    is_cited: Sequence[bool],
     taste: Taste,
     *,
     is_newcomer: bool,
-) -> tuple[Reason, ...]:
-    """Cited movies, strongest first; favourite genres; popularity where that is what speaks.
+) -> list[tuple[Reason, ...]]:
+    """What speaks for each movie beside those that are cited for it.
 
-    Where none of these says anything, the genre that the movie shares with most of the history.
+    Favourite genres; popularity where that is what speaks. Where none of these says anything and
+    nothing is cited, the genre that the movie shares with most of the history.
 
     Args:
-      movie: that is listed.
-      source: where it is from.
-      cited: movies of the history that pull it up.
+      movies: that are listed.
+      sources: where each is from.
+      is_cited: whether movies of the history are cited for it.
       taste: of the user.
       is_newcomer: as in RankedList.
     """
-    found: list[Reason] = [*cited]
-    if taste.favorites:
-        found += [SharedGenre(genre) for genre in movie.genres if genre in taste.favorites]
+    if not taste.favorites and not is_newcomer and all(is_cited) and BY_MODELS.issuperset(sources):
+        return [()] * len(movies)
+    return [
+        _further(movie, source, taste, is_cited=cited, is_newcomer=is_newcomer)
+        for movie, source, cited in zip(movies, sources, is_cited, strict=True)
+    ]
+
+
+def _further(
+    movie: Movie, source: Source, taste: Taste, *, is_cited: bool, is_newcomer: bool
+) -> tuple[Reason, ...]:
+    found: list[Reason] = [SharedGenre(g) for g in movie.genres if g in taste.favorites]
     if is_newcomer if source in BY_MODELS else source is Source.POPULAR:
         found.append(Popular())
-    if not found and (known := [genre for genre in movie.genres if genre in taste.n_seen]):
+    if not (found or is_cited) and (known := [g for g in movie.genres if g in taste.n_seen]):
         found.append(SharedGenre(max(known, key=taste.n_seen.__getitem__)))
     return tuple(found)

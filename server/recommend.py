@@ -11,20 +11,18 @@ from server.deadline import Budget
 from server.diversity import diversified
 from server.domain import (
     Answer,
-    BecauseOfMovie,
     MovieId,
     Order,
+    Page,
     Profile,
-    Recommendation,
-    Recommendations,
     RecommendQuery,
 )
 from server.features.store import FeatureStore
 from server.ladder import Ladder
 from server.paging import PageTokens
 from server.profile_mix import mixed_by_profile
-from server.ranking import NOBODY, RankedList, Ranking, cited_places
-from server.reasons import reasons_for
+from server.ranking import NOBODY, SOURCES, RankedList, Ranking
+from server.reasons import further_reasons
 from server.releases import ActiveRelease
 from server.servables import Models
 from server.users import request_user
@@ -55,14 +53,13 @@ def rank_movies(
     by_default = query.order is Order.DEFAULT
     # Reasons are those of the retrieval score, which makes no other order.
     cited = ranking.cited if by_default else np.full_like(ranking.cited, NOBODY)
-    places, positions = cited_places(cited, len(user.model.movies))
     return RankedList(
         movie_ids=catalogue.ids_of(ranking.movies),
         predicted_ratings=_ratings(release, ranking),
         scores=ranking.scores,
         sources=ranking.sources,
-        cited_ids=catalogue.ids_of(user.model.movies.take(places)),
-        cited=positions,
+        history_ids=catalogue.ids_of(user.model.movies),
+        cited=cited,
         drops=ranking.drops,
         taste=user.taste,
         is_newcomer=by_default and is_new,
@@ -89,7 +86,7 @@ def cut_page(
     tokens: PageTokens,
     query_hash: bytes,
     unknown: tuple[MovieId, ...],
-) -> Recommendations:
+) -> Page:
     """The next `page_size` movies of a ranking; the token carries the rest of it.
 
     Args:
@@ -101,19 +98,26 @@ def cut_page(
       unknown: the request's movie ids that the catalogue does not have.
     """
     catalogue, shown = release.catalogue, slice(page_size)
-    rows = list(ranked.first(page_size))
-    named = list({place for *_, pulls in rows for place, _ in pulls})
-    history = dict(zip(named, catalogue.movies_of(ranked.cited_ids[named]), strict=True))
-    movies = []
-    for movie, (rating, score, source, pulls) in zip(
-        catalogue.movies_of(ranked.movie_ids[shown]), rows, strict=True
-    ):
-        cited = [BecauseOfMovie(history[place], drop) for place, drop in pulls]
-        reasons = reasons_for(movie, source, cited, ranked.taste, is_newcomer=ranked.is_newcomer)
-        movies.append(Recommendation(movie, rating, score, source, reasons))
+    cited = ranked.cited[shown].tolist()
+    named = {place for places in cited for place in places}
+    named.discard(NOBODY)
+    history = dict(zip(named, catalogue.movies_of(ranked.history_ids[[*named]]), strict=True))
+    movies = catalogue.movies_of(ranked.movie_ids[shown])
+    sources = [SOURCES[code] for code in ranked.sources[shown].tolist()]
+    # Of equal drops as of others: who is cited at all is cited first.
+    is_cited = [places[0] != NOBODY for places in cited]
     more = len(ranked) > page_size
-    return Recommendations(
-        movies=tuple(movies),
+    return Page(
+        movies=movies,
+        predicted_ratings=ranked.predicted_ratings[shown].tolist(),
+        scores=ranked.scores[shown].tolist(),
+        sources=sources,
+        cited=cited,
+        drops=ranked.drops[shown].tolist(),
+        history=history,
+        reasons=further_reasons(
+            movies, sources, is_cited, ranked.taste, is_newcomer=ranked.is_newcomer
+        ),
         user_state=ranked.user_state,
         recommendation_id=ranked.recommendation_id,
         next_page_token=tokens.seal(ranked, page_size, query_hash) if more else "",

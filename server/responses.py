@@ -12,31 +12,25 @@ from server.domain import (
     FoundMovies,
     KnownUser,
     Movie,
+    Page,
     PopularMovies,
     PredictedRatings,
     Profile,
-    Recommendations,
     RecordedRatings,
     SimilarMovies,
-    Source,
     UserState,
     Version,
 )
 from server.status import ServingStatus
-from server.wire import movie_message, recommend_user_response
+from server.wire import SOURCE_NUMBERS, movie_message, recommend_user_response
 
-_SOURCES: Final[Mapping[Source, pb.Source]] = {
-    Source.RETRIEVAL: pb.SOURCE_RETRIEVAL,
-    Source.CONTENT: pb.SOURCE_CONTENT,
-    Source.POPULAR: pb.SOURCE_POPULAR,
-    Source.MEAN: pb.SOURCE_MEAN,
-    Source.ENGINE: pb.SOURCE_ENGINE,
-}
 _USER_STATES: Final[Mapping[UserState, pb.UserState]] = {
     UserState.HOT: pb.USER_STATE_HOT,
     UserState.WARM: pb.USER_STATE_WARM,
     UserState.COLD: pb.USER_STATE_COLD,
 }
+_USER_STATE_NAMES: Final = {state: pb.UserState.Name(n) for state, n in _USER_STATES.items()}
+_SOURCE_NAMES: Final = {source: pb.Source.Name(n) for source, n in SOURCE_NUMBERS.items()}
 
 
 class WrittenResponse(NamedTuple):
@@ -46,17 +40,16 @@ class WrittenResponse(NamedTuple):
     described: Mapping[str, Any]
 
 
-def recommend_response(answer: Recommendations) -> WrittenResponse:
+def recommend_response(page: Page) -> WrittenResponse:
     """The page of a RecommendUser, a RecommendUserResponse."""
-    how, state = answer.answer, _USER_STATES[answer.user_state]
-    sources = [_SOURCES[entry.source] for entry in answer.movies]
+    how, state = page.answer, _USER_STATES[page.user_state]
     return WrittenResponse(
-        recommend_user_response(answer, state, sources, _answer(how)),
+        recommend_user_response(page, state, _answer(how).SerializeToString()),
         {
             **_described(how.release_version, [reason.value for reason in how.degraded_reasons]),
-            "user_state": pb.UserState.Name(state),
-            "n_results": len(sources),
-            "sources": _counted(sources),
+            "user_state": _USER_STATE_NAMES[page.user_state],
+            "n_results": len(page.movies),
+            "sources": {_SOURCE_NAMES[source]: n for source, n in Counter(page.sources).items()},
         },
     )
 
@@ -66,7 +59,7 @@ def rating_response(answer: PredictedRatings) -> pb.PredictRatingResponse:
     return pb.PredictRatingResponse(
         ratings=[
             pb.PredictRatingResponse.PredictedRating(
-                movie_id=movie_id, rating=rating, source=_SOURCES[source]
+                movie_id=movie_id, rating=rating, source=SOURCE_NUMBERS[source]
             )
             for movie_id, rating, source in zip(
                 answer.movie_ids, answer.ratings, answer.sources, strict=True

@@ -287,7 +287,7 @@ class ServableModels:
             movies,
             outputs["scores"][0][kept],
             outputs["ratings"][0][kept],
-            np.where(is_cited, places, NOBODY),
+            np.where(is_cited, places, NOBODY).astype(np.int16),
             drops,
         )
         return ranking, _user_vectors(outputs) if query.wants_vectors else None

@@ -47,7 +47,7 @@ class EngineModels:
             ranked.movies,
             ranked.scores,
             listed.ratings,
-            np.where(drops > 0, cited, NOBODY),
+            np.where(drops > 0, cited, NOBODY).astype(np.int16),
             drops,
         )
         return ranking, _vectors(listed) if query.wants_vectors else None

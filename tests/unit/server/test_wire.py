@@ -1,19 +1,20 @@
-"""Recommendations written as bytes are the messages that protobuf itself would make."""
+"""Pages written as bytes are the messages that protobuf itself would make."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final, NamedTuple
 
 import pytest
 
 from protos.recommender.v1 import recommender_pb2 as pb
 from server.domain import (
     Answer,
-    BecauseOfMovie,
     Movie,
     MovieId,
+    Page,
     Popular,
     Reason,
-    Recommendation,
-    Recommendations,
     SharedGenre,
     Source,
     UserState,
@@ -27,74 +28,127 @@ PLAIN = Movie(MovieId("m1"), "Heat", 1995, ("Crime", "Drama"), 207, 3.5)
 BARE = Movie(MovieId("é"), "", 0, (), 0, 0.0)
 LONG = Movie(MovieId("x" * 256), "Ω" * 9000, -1, ("Film-Noir",), 2**40, 1e-9)
 
+NOBODY: Final = -1
+"""No place of a history."""
+
+
+class Entry(NamedTuple):
+    """One movie of a page."""
+
+    movie: Movie
+    rating: float
+    score: float
+    cited: tuple[tuple[Movie, float], ...] = ()
+    reasons: tuple[Reason, ...] = ()
+
+
 OF_REASON: dict[Reason, pb.Reason] = {
-    BecauseOfMovie(BARE, 0.25): pb.Reason(
-        because_of_movie=pb.Reason.BecauseOfMovie(movie=movie_message(BARE), weight=0.25)
-    ),
-    BecauseOfMovie(LONG, 1e300): pb.Reason(
-        because_of_movie=pb.Reason.BecauseOfMovie(movie=movie_message(LONG), weight=1e300)
-    ),
     SharedGenre("Drama"): pb.Reason(shared_genre="Drama"),
     SharedGenre("ä" * 100): pb.Reason(shared_genre="ä" * 100),
     Popular(): pb.Reason(popular=True),
 }
+CITATIONS: tuple[tuple[tuple[Movie, float], ...], ...] = (
+    (),
+    ((BARE, 0.25),),
+    ((LONG, 1e300), (PLAIN, 0.5), (BARE, 1e-300)),
+)
 
 
-def read(movies: list[Recommendation], sources: list[int]) -> list[Row]:
-    answer = Recommendations(tuple(movies), UserState.HOT, "id", "", Answer(Version(1)))
-    written = recommend_user_response(answer, pb.USER_STATE_HOT, sources, pb.Answer())
-    return list(pb.RecommendUserResponse.FromString(written).recommendations)
-
-
-@pytest.mark.parametrize("movie", [PLAIN, BARE, LONG])
-@pytest.mark.parametrize("reasons", [(), *((reason,) for reason in OF_REASON), tuple(OF_REASON)])
-def test_a_row_is_the_message(movie: Movie, reasons: tuple[Reason, ...]) -> None:
-    """Every field and every kind of reason, contents of one byte of length and of three."""
-    entry = Recommendation(movie, 4.25, -1 / 3, Source.CONTENT, reasons)
-
-    (row,) = read([entry], [pb.SOURCE_CONTENT])
-
-    assert row == Row(
-        movie=movie_message(movie),
-        predicted_rating=4.25,
-        score=-1 / 3,
-        source=pb.SOURCE_CONTENT,
-        reasons=[OF_REASON[reason] for reason in reasons],
+def page(entries: Sequence[Entry], source: Source = Source.CONTENT, token: str = "") -> Page:
+    """The entries in columns, three citations wide; movies of the history stand at odd places."""
+    history = {3 + 2 * n: movie for n, movie in enumerate((PLAIN, BARE, LONG))}
+    place = {movie: n for n, movie in history.items()}
+    n_missing = [3 - len(entry.cited) for entry in entries]
+    return Page(
+        movies=[entry.movie for entry in entries],
+        predicted_ratings=[entry.rating for entry in entries],
+        scores=[entry.score for entry in entries],
+        sources=[source] * len(entries),
+        cited=[
+            [*(place[movie] for movie, _ in entry.cited), *[NOBODY] * n]
+            for entry, n in zip(entries, n_missing, strict=True)
+        ],
+        drops=[
+            [*(drop for _, drop in entry.cited), *[0.0] * n]
+            for entry, n in zip(entries, n_missing, strict=True)
+        ],
+        history=history,
+        reasons=[entry.reasons for entry in entries],
+        user_state=UserState.WARM,
+        recommendation_id="0af",
+        next_page_token=token,
+        answer=Answer(Version(1)),
     )
 
 
+def row_of(entry: Entry, source: pb.Source) -> Row:
+    """What protobuf makes of it."""
+    because = [
+        pb.Reason(because_of_movie=pb.Reason.BecauseOfMovie(movie=movie_message(m), weight=drop))
+        for m, drop in entry.cited
+    ]
+    return Row(
+        movie=movie_message(entry.movie),
+        predicted_rating=entry.rating,
+        score=entry.score,
+        source=source,
+        reasons=[*because, *(OF_REASON[reason] for reason in entry.reasons)],
+    )
+
+
+def written(page: Page, how: pb.Answer | None = None) -> bytes:
+    how = how or pb.Answer()
+    return recommend_user_response(page, pb.USER_STATE_WARM, how.SerializeToString())
+
+
+def rows(page: Page) -> list[Row]:
+    return list(pb.RecommendUserResponse.FromString(written(page)).recommendations)
+
+
+@pytest.mark.parametrize("movie", [PLAIN, BARE, LONG])
+@pytest.mark.parametrize("cited", CITATIONS)
+@pytest.mark.parametrize("reasons", [(), *((reason,) for reason in OF_REASON), tuple(OF_REASON)])
+def test_a_row_is_the_message(
+    movie: Movie, cited: tuple[tuple[Movie, float], ...], reasons: tuple[Reason, ...]
+) -> None:
+    """Every field and every kind of reason, contents of one byte of length and of three."""
+    entry = Entry(movie, 4.25, -1 / 3, cited, reasons)
+
+    (row,) = rows(page([entry]))
+
+    assert row == row_of(entry, pb.SOURCE_CONTENT)
+
+
+@pytest.mark.parametrize("source", Source)
+def test_a_source_is_that_of_the_api(source: Source) -> None:
+    """Each source of the domain has the enum value of its name."""
+    (row,) = rows(page([Entry(PLAIN, 1.0, 1.0)], source))
+
+    assert pb.Source.Name(row.source) == f"SOURCE_{source.value}"
+
+
 def test_rows_keep_their_order() -> None:
-    """Three rows of two movies come back in their order with their own scores; none for none."""
-    movies = [
-        Recommendation(movie, 1.0, score, Source.POPULAR)
-        for movie, score in ((PLAIN, 2.0), (BARE, 0.0), (PLAIN, -2.0))
+    """Three rows of two movies come back in their order with what is their own; none for none."""
+    entries = [
+        Entry(PLAIN, 1.0, 2.0, ((BARE, 0.5),)),
+        Entry(BARE, 2.0, 0.0),
+        Entry(PLAIN, 3.0, -2.0, ((LONG, 0.25), (BARE, 0.125)), (Popular(),)),
     ]
 
-    rows = read(movies, [pb.SOURCE_POPULAR] * 3)
-
-    assert [(row.movie.movie_id, row.score) for row in rows] == [("m1", 2), ("é", 0), ("m1", -2)]
-    assert read([], []) == []
+    assert rows(page(entries)) == [row_of(entry, pb.SOURCE_CONTENT) for entry in entries]
+    assert rows(page([])) == []
 
 
 @pytest.mark.parametrize("token", ["", "abc-_", "x" * 20_000])
 def test_a_response_is_the_message(token: str) -> None:
     """Byte for byte what protobuf writes: all fields in their order, no token for the last page."""
-    entry = Recommendation(PLAIN, 4.25, 1.5, Source.CONTENT, (SharedGenre("Drama"),))
+    entry = Entry(PLAIN, 4.25, 1.5, ((BARE, 0.5),), (SharedGenre("Drama"),))
     how = pb.Answer(release_version=300, degraded=True, degraded_reasons=["deadline"])
-    answer = Recommendations((entry, entry), UserState.WARM, "0af", token, Answer(Version(300)))
 
-    sources = [pb.SOURCE_CONTENT] * 2
-    written = recommend_user_response(answer, pb.USER_STATE_WARM, sources, how)
+    found = written(page([entry, entry], token=token), how)
 
-    row = Row(
-        movie=movie_message(PLAIN),
-        predicted_rating=4.25,
-        score=1.5,
-        source=pb.SOURCE_CONTENT,
-        reasons=[pb.Reason(shared_genre="Drama")],
-    )
-    assert written == pb.RecommendUserResponse(
-        recommendations=[row, row],
+    assert found == pb.RecommendUserResponse(
+        recommendations=[row_of(entry, pb.SOURCE_CONTENT)] * 2,
         user_state=pb.USER_STATE_WARM,
         recommendation_id="0af",
         next_page_token=token,
@@ -108,18 +162,12 @@ ZEROS = [(0.0, 0.0), (0.0, 1.5), (4.0, 0.0), (4.0, -0.0), (-0.0, -2.0)]
 @pytest.mark.parametrize(("rating", "score"), ZEROS)
 def test_a_zero_is_written_as_protobuf_writes_it(rating: float, score: float) -> None:
     """Not at all, unless it is negative; byte by byte."""
-    entry = Recommendation(PLAIN, rating, score, Source.POPULAR)
-    answer = Recommendations((entry,), UserState.HOT, "id", "", Answer(Version(1)))
+    entry = Entry(PLAIN, rating, score)
 
-    written = recommend_user_response(answer, pb.USER_STATE_HOT, [pb.SOURCE_POPULAR], pb.Answer())
-
-    row = Row(
-        movie=movie_message(PLAIN), predicted_rating=rating, score=score, source=pb.SOURCE_POPULAR
-    )
     expected = pb.RecommendUserResponse(
-        recommendations=[row],
-        user_state=pb.USER_STATE_HOT,
-        recommendation_id="id",
+        recommendations=[row_of(entry, pb.SOURCE_CONTENT)],
+        user_state=pb.USER_STATE_WARM,
+        recommendation_id="0af",
         answer=pb.Answer(),
     )
-    assert written == expected.SerializeToString()
+    assert written(page([entry])) == expected.SerializeToString()
