@@ -11,7 +11,7 @@ import numpy as np
 from server.added_scores import added_movies
 from server.deadline import Budget
 from server.degraded import MODEL_FAILURES, Degradation
-from server.domain import Order, RecommendQuery, Source
+from server.domain import MovieFilter, Order, RecommendQuery, Source
 from server.errors import DeadlineExceeded, UpstreamUnavailable
 from server.fallback import best_rated_movies, popular_movies
 from server.placed_user import RequestUser
@@ -24,6 +24,8 @@ from serving.contract import K_MAX
 
 FILL_STEP: Final = 1e-3
 """How far each filled-in movie scores below the one before it."""
+
+_NO_FILTER: Final = MovieFilter()
 
 NOTHING: Final = Ranking.of(Source.RETRIEVAL, (), ())
 """What models that do not answer say."""
@@ -65,12 +67,14 @@ class Ladder:
 
         Where the release has an engine, that says the same; nothing else is asked then.
         """
+        # Without a filter, what is excluded says it all.
+        says_all = self._query.filter == _NO_FILTER and len(self._excluded) <= MAX_WIDTH
         query = RankingQuery(
             self._user.model,
             # More than the widest input holds: the rest is dropped from the answer instead.
             self._excluded[-MAX_WIDTH:],
             self._query.filter,
-            self.allowed,
+            None if says_all else self.allowed,
             self._query.order,
             wants_vectors=self._release.added_vectors is not None,
         )

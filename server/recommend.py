@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import uuid
 
 import numpy as np
@@ -72,9 +73,11 @@ def rank_movies(
 
 def _ratings(release: ActiveRelease, ranking: Ranking) -> NDArray[np.float32]:
     """[K] inside the range; a movie's mean where the models did not say."""
-    ratings, unsaid = ranking.ratings, np.isnan(ranking.ratings)
-    if unsaid.any():
-        ratings = np.where(unsaid, release.catalogue.shrunk_means[ranking.movies], ratings)
+    ratings = ranking.ratings
+    # One that nobody said makes a sum that nobody can say.
+    if math.isnan(np.add.reduce(ratings)):
+        means = release.catalogue.shrunk_means[ranking.movies]
+        ratings = np.where(np.isnan(ratings), means, ratings)
     low, high = release.manifest.rating_range
     return np.minimum(np.maximum(ratings, np.float32(low)), np.float32(high))
 

@@ -24,6 +24,8 @@ from serving.contract import (
 
 FloatArray = NDArray[np.float32]
 IndexArray = NDArray[np.int64]
+PlaceArray = NDArray[np.int16]
+"""Places in a history."""
 BoolArray = NDArray[np.bool_]
 
 

@@ -10,10 +10,18 @@ from typing import Final
 import numpy as np
 
 from server.domain import MovieId, NewMovie, UserId
-from server.engine.arrays import BoolArray, EngineArrays, FloatArray, IndexArray
+from server.engine.arrays import BoolArray, EngineArrays, FloatArray, IndexArray, PlaceArray
 from server.engine.merged import products_of
 from server.engine.movie_features import MovieFeatures
-from server.engine.ranking import NOT_ALLOWED, Spread, best, falling, forbid, standardised
+from server.engine.ranking import (
+    NOT_ALLOWED,
+    Spread,
+    best,
+    blended,
+    candidates,
+    falling,
+    forbid,
+)
 from server.engine.rating import RatingTowers, RatingUser
 from server.engine.retrieval import RetrievalTowers, RetrievalUser
 from serving.contract import (
@@ -23,6 +31,9 @@ from serving.contract import (
     MODE_HYBRID,
     Manifest,
 )
+
+NONE: Final = np.zeros(0, np.int64)
+"""No movie."""
 
 _UNKNOWN: Final = -1
 """In place of the index of a movie that training did not see."""
@@ -100,7 +111,7 @@ class Engine:
         self._index = index
         self._arrays = arrays
         self._n_candidates = arrays.description.candidates
-        self._rating_weight = np.float32(manifest.rating_weight)
+        self._weights = 1.0, manifest.rating_weight
         self._retrieval = RetrievalTowers(arrays)
         self._rating = RatingTowers(arrays, manifest.rating_range)
         self._scores = products_of(arrays.item_columns)
@@ -116,7 +127,8 @@ class Engine:
     def recommend(
         self,
         asker: Asker,
-        allowed: BoolArray,
+        excluded: IndexArray = NONE,
+        allowed: BoolArray | None = None,
         *,
         by_rating: bool = False,
     ) -> FinalOrder:
@@ -124,20 +136,24 @@ class Engine:
 
         Args:
           asker: for whom.
-          allowed: [N] what may be listed.
+          excluded: [E] movie_index of what may not be listed.
+          allowed: [N] what else may be listed; None = everything.
           by_rating: whether all movies are ordered by predicted rating.
         """
         user = self.place(asker)
         scores = self._scores(user.retrieval.vector)
         key = self._rating.all_ratings(user.rating) if by_rating else scores
-        forbid(key, allowed)
-        movies, keys = best(key, self._n_candidates)
+        key[excluded] = NOT_ALLOWED
+        if allowed is not None:
+            forbid(key, allowed)
+        movies = candidates(key, self._n_candidates)
         ratings = self._rating.ratings(user.rating, movies)
-        scores = scores.take(movies) if by_rating else keys
-        z_scores, retrieval_spread = standardised(scores)
-        z_ratings, rating_spread = standardised(ratings)
-        final = ratings if by_rating else z_scores + self._rating_weight * z_ratings
-        order = falling(final)[:K_MAX]
+        final, (retrieval_spread, rating_spread) = blended(
+            np.stack((scores.take(movies), ratings)), self._weights
+        )
+        if by_rating:
+            final = ratings
+        order = falling(final, key.take(movies))[:K_MAX]
         return FinalOrder(
             RankedMovies(movies.take(order), final.take(order)),
             self._rating.clip(ratings.take(order)),
@@ -146,10 +162,10 @@ class Engine:
             rating_spread,
         )
 
-    def reasons(self, listed: FinalOrder) -> tuple[IndexArray, FloatArray]:
+    def reasons(self, listed: FinalOrder) -> tuple[PlaceArray, FloatArray]:
         """[K, 3] places of the history movies that pull each listed movie up, and drops.
 
-        A drop is what the retrieval score loses without that movie; 0 = none is cited.
+        A drop is what the retrieval score loses without that movie; where it is 0, NOBODY is cited.
         """
         return self._retrieval.reasons(listed.user.retrieval, listed.ranked.movies)
 

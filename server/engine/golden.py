@@ -70,7 +70,7 @@ class EngineTensors:
         asker = self._asker(inputs)
         listed = self._engine.recommend(
             asker,
-            allowed,
+            allowed=allowed,
             by_rating=inputs["order"][0][0] == ORDER_PREDICTED_RATING,
         )
         places, drops = self._engine.reasons(listed)

@@ -16,7 +16,7 @@ from server.placed_user import ModelUser
 from server.ranking import NOBODY, Ranking
 from server.releases import ActiveRelease, MovieVectors
 from server.rules import allowed_movies
-from server.servables import RankingQuery, UserVectors
+from server.servables import NO_MOVIES, RankingQuery, UserVectors
 
 
 class EngineModels:
@@ -33,28 +33,20 @@ class EngineModels:
         engine = _engine_of(release)
         asker, known = _asker(release, query.user)
         listed = engine.recommend(
-            asker,
-            _listable(release, query),
-            by_rating=query.order is Order.PREDICTED_RATING,
+            asker, *_wanted(release, query), by_rating=query.order is Order.PREDICTED_RATING
         )
         cited, drops = engine.reasons(listed)
         if known is not None:
-            # Where training saw none of the history, all places are 0 and lead to nobody.
-            cited = np.append(known, NOBODY)[cited]
+            # NOBODY is the last of them.
+            cited = np.append(known, NOBODY).astype(np.int16)[cited]
         ranked = listed.ranked
         ranking = Ranking.of(
-            self.source,
-            ranked.movies,
-            ranked.scores,
-            listed.ratings,
-            np.where(drops > 0, cited, NOBODY).astype(np.int16),
-            drops,
+            self.source, ranked.movies, ranked.scores, listed.ratings, cited, drops
         )
         return ranking, _vectors(listed) if query.wants_vectors else None
 
     def user_vectors(self, release: ActiveRelease, user: ModelUser, budget: Budget) -> UserVectors:
-        everything = np.ones(len(release.trained.movies), np.bool_)
-        return _vectors(_engine_of(release).recommend(_asker(release, user)[0], everything))
+        return _vectors(_engine_of(release).recommend(_asker(release, user)[0]))
 
     def embed_movies(
         self, release: ActiveRelease, movies: Sequence[NewMovie], budget: Budget
@@ -121,15 +113,16 @@ def _asker(release: ActiveRelease, user: ModelUser) -> tuple[Asker, IndexArray |
     return Asker(user.user_id, movies, ratings, user.profile.tokens()), known
 
 
-def _listable(release: ActiveRelease, query: RankingQuery) -> BoolArray:
-    """[N] what passes the filter and is not excluded."""
-    trained = release.trained
+def _wanted(release: ActiveRelease, query: RankingQuery) -> tuple[IndexArray, BoolArray | None]:
+    """[E] what is excluded, and [N] what else may be listed; None = everything."""
+    n_trained = len(release.trained.movies)
+    # Behind the trained movies of a catalogue stand the added ones.
     if query.allowed is not None:
-        # Behind the trained movies of a catalogue stand the added ones.
-        return query.allowed[: len(trained.movies)]
-    listable = _allowed(release, query.filter)
-    listable[query.excluded[query.excluded < len(listable)]] = False
-    return listable
+        return NO_MOVIES, query.allowed[:n_trained]
+    excluded = query.excluded
+    if release.added:
+        excluded = excluded[excluded < n_trained]
+    return excluded, None if query.filter == MovieFilter() else _allowed(release, query.filter)
 
 
 def _allowed(release: ActiveRelease, movie_filter: MovieFilter) -> BoolArray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -37,11 +38,37 @@ def best(key: FloatArray, k: int) -> tuple[IndexArray, FloatArray]:
     Args:
       key: [N]
     """
-    bound = _reached_by(key, k)
-    found = (key > bound if bound == NOT_ALLOWED else key >= bound).nonzero()[0]
+    found = _at_least_best(key, k)
     keys = key.take(found)
     order = falling(keys)[:k]
     return found.take(order), keys.take(order)
+
+
+def candidates(key: FloatArray, k: int) -> IndexArray:
+    """Indexes of the k greatest keys, rising; of equal ones where the k end, the first.
+
+    None of them is NOT_ALLOWED. That is `best` without the order, which takes longest.
+
+    Args:
+      key: [N]
+    """
+    found = _at_least_best(key, k)
+    if len(found) <= k:
+        return found
+    keys = key.take(found)
+    parted, kth = keys.copy(), len(keys) - k
+    parted.partition(kth)
+    kept: IndexArray = (keys >= parted[kth]).nonzero()[0]
+    if len(kept) > k:
+        kept = falling(keys)[:k]
+        kept.sort()
+    return found.take(kept)
+
+
+def _at_least_best(key: FloatArray, k: int) -> IndexArray:
+    """Indexes of the k greatest keys and of few others, rising."""
+    bound = _reached_by(key, k)
+    return (key > bound if bound == NOT_ALLOWED else key >= bound).nonzero()[0]
 
 
 def _reached_by(key: FloatArray, k: int) -> np.float32:
@@ -61,14 +88,20 @@ def _reached_by(key: FloatArray, k: int) -> np.float32:
     return bound
 
 
-def falling(values: FloatArray) -> IndexArray:
-    """[C] the order with the greatest value first, equal ones as they stand."""
+def falling(values: FloatArray, second: FloatArray | None = None) -> IndexArray:
+    """[C] the order with the greatest value first, equal ones as they stand.
+
+    Args:
+      values: [C]
+      second: [C] by which equal ones fall, before it counts how they stand.
+    """
     negative = -values
     # NumPy's quick sort takes a third of the time of its stable one, and ties are rare.
     order = negative.argsort()
     rising = negative.take(order)
     if np.count_nonzero(rising[1:] == rising[:-1]):
-        order = negative.argsort(kind="stable")
+        keys = (negative,) if second is None else (-second, negative)
+        order = np.asarray(np.lexsort(keys), np.int64)
     return order
 
 
@@ -81,17 +114,27 @@ class Spread:
     """0 = they are equal."""
 
 
-def standardised(values: FloatArray) -> tuple[FloatArray, Spread]:
-    """z-scores of [C] values; all 0 where they differ by rounding alone."""
-    if not len(values):
-        return values, Spread(0.0, 0.0)
+def blended(rows: FloatArray, weights: Sequence[float]) -> tuple[FloatArray, tuple[Spread, ...]]:
+    """[C] weighted sum of the z-scores of each of [R, C] rows of values, and where a row lies.
+
+    The z-scores of a row are 0 where its values differ by rounding alone.
+    """
+    n_values = rows.shape[1]
+    if not n_values:
+        return np.zeros(0, np.float32), (Spread(0.0, 0.0),) * len(rows)
     # The reductions themselves: the methods mean() and std() take longer to get there.
-    mean = float(np.add.reduce(values)) / len(values)
-    centred = values - np.float32(mean)
-    deviation = math.sqrt(float(centred.dot(centred)) / len(values))
-    # No value is greater than this bound, and mostly the bound says enough.
-    outermost = abs(mean) + math.sqrt(len(values)) * deviation
-    if deviation <= NO_SPREAD * outermost and deviation <= NO_SPREAD * np.abs(values).max():
-        return np.zeros_like(values), Spread(mean, 0.0)
-    centred *= np.float32(1 / (deviation + EPSILON))
-    return centred, Spread(mean, deviation)
+    means = np.add.reduce(rows, axis=1)
+    means /= n_values
+    centred = rows - means[:, None]
+    spreads, factors = [], []
+    for row, weight, mean, square in zip(
+        rows, weights, means.tolist(), np.vecdot(centred, centred).tolist(), strict=True
+    ):
+        deviation = math.sqrt(square / n_values)
+        # No value is greater than this bound, and mostly the bound says enough.
+        outermost = abs(mean) + math.sqrt(n_values) * deviation
+        if deviation <= NO_SPREAD * outermost and deviation <= NO_SPREAD * np.abs(row).max():
+            deviation = 0.0
+        spreads.append(Spread(mean, deviation))
+        factors.append(weight / (deviation + EPSILON) if deviation else 0.0)
+    return np.array(factors, np.float32).dot(centred), tuple(spreads)

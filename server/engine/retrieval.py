@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from server.engine.arrays import EngineArrays, FloatArray, IndexArray
+from server.engine.arrays import EngineArrays, FloatArray, IndexArray, PlaceArray
+from server.ranking import NOBODY
 from serving.contract import REASONS_MAX
 
 
@@ -41,7 +42,10 @@ class RetrievalTowers:
         self._slope = np.float32(slope)
         self._start = np.float32(description.disliked - slope * description.liking_low)
         self._disliked, self._liked = np.float32(description.disliked), np.float32(1)
-        self._age_weights = np.array(arrays.age_weights)
+        by_column = arrays.age_weights[:, self._tower_of_column]
+        self._weights = np.ascontiguousarray(by_column[::-1])
+        """[A, D] of the movies of a history by age, the newest last; the first one's are those of
+        all that are older."""
 
     def user(self, movies: IndexArray, ratings: FloatArray) -> RetrievalUser:
         """A user with this history.
@@ -50,21 +54,21 @@ class RetrievalTowers:
           movies: [H] movie_index, oldest first.
           ratings: [H] NaN = seen and not rated.
         """
-        weights = self._by_age(len(movies)) * self._liking(ratings)[:, None]
+        liking = self._liking(ratings)
         pulls = self._history_vectors.take(movies, axis=0)
-        # To columns by a product: it costs less than repeating the towers' weights.
-        pulls *= weights.dot(self._columns_of_towers.T)
-        vector: FloatArray = np.add.reduce(pulls, axis=0)
+        # Movies older than all ages, then the others.
+        n_old = max(len(movies) - len(self._weights), 0)
+        aged, old = pulls[n_old:], pulls[:n_old]
+        np.multiply(aged, self._weights[len(self._weights) - len(aged) :], out=aged)
+        if n_old:
+            np.multiply(old, self._weights[0], out=old)
+        vector: FloatArray = liking.dot(pulls)
         vector += self._base
         scale = self._scale(vector, len(movies))
         vector *= scale
         pulls *= scale
+        pulls *= liking[:, None]
         return RetrievalUser(vector, pulls)
-
-    def _by_age(self, n_movies: int) -> FloatArray:
-        """[H, Z] weights of a history's movies, the oldest first."""
-        # Clipped: what is older than all ages weighs as the oldest.
-        return self._age_weights.take(np.arange(n_movies - 1, -1, -1), axis=0, mode="clip")
 
     def _liking(self, ratings: FloatArray) -> FloatArray:
         """[H] 1 for a movie liked or not rated, `disliked` for one rated low."""
@@ -84,23 +88,26 @@ class RetrievalTowers:
         ]
         return np.array(scales, np.float32).take(self._tower_of_column)
 
-    def reasons(self, user: RetrievalUser, movies: IndexArray) -> tuple[IndexArray, FloatArray]:
+    def reasons(self, user: RetrievalUser, movies: IndexArray) -> tuple[PlaceArray, FloatArray]:
         """The places in the history that pull each of [K] movies up most, and how much.
 
         Returns:
           [K, 3] places, and [K, 3] what the score loses without that movie, ages and gate held,
-          falling; 0 where nothing pulls up.
+          falling; NOBODY and 0 where nothing pulls up.
         """
         n_movies, n_history = len(movies), len(user.pulls)
-        places = np.zeros((REASONS_MAX, n_movies), np.int64)
+        places = np.full((REASONS_MAX, n_movies), NOBODY, np.int16)
         drops = np.zeros((REASONS_MAX, n_movies), np.float32)
         if n_history:
             lost = self._items.take(movies, axis=0).dot(user.pulls.T)
             entries, row_starts = lost.ravel(), np.arange(0, lost.size, n_history)
             # Looks at [K, H] cost less than ordering each row, and of equals find the older.
             for rank in range(min(REASONS_MAX, n_history)):
-                greatest = lost.argmax(axis=1, out=places[rank]) + row_starts
-                entries.take(greatest, out=drops[rank], mode="clip")
-                entries[greatest] = -np.inf
+                found = lost.argmax(axis=1)
+                places[rank] = found
+                found += row_starts
+                entries.take(found, out=drops[rank], mode="clip")
+                entries[found] = -np.inf
+        places[drops <= 0] = NOBODY
         np.maximum(drops, 0, out=drops)
-        return np.ascontiguousarray(places.T), np.ascontiguousarray(drops.T)
+        return places.T, drops.T

@@ -9,9 +9,10 @@ from server.engine.ranking import (
     NOT_ALLOWED,
     _reached_by,
     best,
+    blended,
+    candidates,
     falling,
     forbid,
-    standardised,
 )
 
 
@@ -32,6 +33,7 @@ def test_the_best_are_those_of_a_stable_sort(
 
     np.testing.assert_array_equal(movies, expected)
     np.testing.assert_array_equal(keys, key[expected])
+    np.testing.assert_array_equal(candidates(key, 300), np.sort(expected))
 
 
 @pytest.mark.parametrize("n_movies", [10_000, 10_007])
@@ -63,6 +65,15 @@ def test_falling_keeps_equal_values_in_their_order(values: list[float]) -> None:
     assert falling(given).tolist() == expected
 
 
+@pytest.mark.parametrize("values", [[1, 2, 1, 2, 1, 2, 1], [1, 2, 3, 4, 5, 6, 7]])
+def test_equal_values_fall_by_the_second_key(values: list[float]) -> None:
+    """Then by how they stand."""
+    given, second = np.array(values, np.float32), np.array([1, 1, 3, 3, 2, 2, 3], np.float32)
+    expected = sorted(range(7), key=lambda place: (-values[place], -second[place]))
+
+    assert falling(given, second).tolist() == expected
+
+
 def test_what_is_not_allowed_is_below_every_key() -> None:
     """Other keys stay as they are, zero and the extremes of float32 too."""
     extremes = np.finfo(np.float32)
@@ -75,23 +86,31 @@ def test_what_is_not_allowed_is_below_every_key() -> None:
     assert key.tolist() == expected
 
 
-def test_z_scores_have_mean_0_and_deviation_1() -> None:
-    """1, 3, 5 lie around 3 by the root of 8 / 3."""
-    scores, spread = standardised(np.array([1, 3, 5], np.float32))
+def test_z_scores_are_weighted_and_added() -> None:
+    """1, 3, 5 lie around 3 by the root of 8 / 3; 4, 0, 2 around 2 by as much."""
+    rows = np.array([[1, 3, 5], [4, 0, 2]], np.float32)
+    z = np.sqrt(1.5)
 
-    assert (spread.mean, spread.deviation) == pytest.approx((3, np.sqrt(8 / 3)))
-    assert scores.tolist() == pytest.approx([-np.sqrt(1.5), 0, np.sqrt(1.5)], abs=1e-5)
+    final, spreads = blended(rows, (1, 0.5))
+
+    assert [(s.mean, s.deviation) for s in spreads] == [
+        pytest.approx((3, np.sqrt(8 / 3))),
+        pytest.approx((2, np.sqrt(8 / 3))),
+    ]
+    assert final.tolist() == pytest.approx([-z + 0.5 * z, -0.5 * z, z], abs=1e-5)
 
 
 def test_equal_values_have_no_z_scores() -> None:
     """What differs in its last bits alone is the same; nothing at all has no spread."""
     values = np.full(5, 1000, np.float32)
     values[2] = np.nextafter(np.float32(1000), np.float32(2000))
+    others = np.arange(5, dtype=np.float32)
 
-    scores, spread = standardised(values)
-    nothing, no_spread = standardised(np.zeros(0, np.float32))
+    alone, _ = blended(others[None], (1,))
+    final, spreads = blended(np.stack((values, others)), (1, 1))
+    nothing, no_spreads = blended(np.zeros((2, 0), np.float32), (1, 1))
 
-    assert not scores.any()
-    assert spread.deviation == 0
+    np.testing.assert_array_equal(final, alone)
+    assert spreads[0].deviation == 0
     assert len(nothing) == 0
-    assert (no_spread.mean, no_spread.deviation) == (0, 0)
+    assert [(s.mean, s.deviation) for s in no_spreads] == [(0, 0)] * 2

@@ -75,11 +75,12 @@ def test_a_drop_is_what_the_score_loses(changed) -> None:
 
     places, drops = towers.reasons(user, np.arange(12))
 
-    np.testing.assert_allclose(user.pulls, terms, rtol=1e-5)
+    # The sum of a history is a tenth of its terms, and the scale is over that.
+    np.testing.assert_allclose(user.pulls, terms, rtol=1e-4)
     for movie in range(12):
         lost = terms @ arrays.item_vectors[movie]
         best = np.argsort(-lost)[:3]
-        assert drops[movie].tolist() == pytest.approx(np.maximum(lost[best], 0), 1e-5, 1e-6)
+        assert drops[movie].tolist() == pytest.approx(np.maximum(lost[best], 0), 1e-4, 1e-6)
         for place, drop, expected in zip(places[movie], drops[movie], best, strict=True):
             assert drop == 0 or place == expected
 
