@@ -10,12 +10,17 @@ from numpy.typing import ArrayLike, NDArray
 
 from server.domain import DegradedReason, Source, UserState, Version
 from server.reasons import Taste
-from serving.contract import REASONS_MAX
+from serving.contract import K_MAX, REASONS_MAX
 
 SOURCES: Final = tuple(Source)
 """What the columns `sources` hold positions of."""
 
 SOURCE_CODES: Final = {source: code for code, source in enumerate(SOURCES)}
+
+_COLUMNS_OF: Final = {
+    source: np.full(K_MAX, code, np.int8) for source, code in SOURCE_CODES.items()
+}
+"""Columns `sources` of one source; nobody writes into them."""
 
 NOBODY: Final = -1
 """Where no movie is cited."""
@@ -58,7 +63,7 @@ class Ranking:
             rows,
             np.asarray(scores, np.float32),
             np.full(k, np.nan, np.float32) if ratings is None else np.asarray(ratings, np.float32),
-            np.full(k, SOURCE_CODES[source], np.int8),
+            _COLUMNS_OF[source][:k] if k <= K_MAX else np.full(k, SOURCE_CODES[source], np.int8),
             cited,
             drops,
         )

@@ -147,13 +147,13 @@ class Engine:
         if allowed is not None:
             forbid(key, allowed)
         movies = candidates(key, self._n_candidates)
-        ratings = self._rating.ratings(user.rating, movies)
-        final, (retrieval_spread, rating_spread) = blended(
-            np.stack((scores.take(movies), ratings)), self._weights
-        )
+        both = np.empty((2, len(movies)), np.float32)
+        both[0] = scores.take(movies)
+        both[1] = ratings = self._rating.ratings(user.rating, movies)
+        final, (retrieval_spread, rating_spread) = blended(both, self._weights)
         if by_rating:
             final = ratings
-        order = falling(final, key.take(movies))[:K_MAX]
+        order = falling(final)[:K_MAX]
         return FinalOrder(
             RankedMovies(movies.take(order), final.take(order)),
             self._rating.clip(ratings.take(order)),

@@ -88,21 +88,11 @@ def _reached_by(key: FloatArray, k: int) -> np.float32:
     return bound
 
 
-def falling(values: FloatArray, second: FloatArray | None = None) -> IndexArray:
-    """[C] the order with the greatest value first, equal ones as they stand.
-
-    Args:
-      values: [C]
-      second: [C] by which equal ones fall, before it counts how they stand.
-    """
-    negative = -values
-    # NumPy's quick sort takes a third of the time of its stable one, and ties are rare.
-    order = negative.argsort()
-    rising = negative.take(order)
-    if np.count_nonzero(rising[1:] == rising[:-1]):
-        keys = (negative,) if second is None else (-second, negative)
-        order = np.asarray(np.lexsort(keys), np.int64)
-    return order
+def falling(values: FloatArray) -> IndexArray:
+    """[C] the order with the greatest value first, equal ones as they stand."""
+    # The stable sort is a little slower by itself than the quick one, whose code fills the
+    # processor's caches: what follows pays for that.
+    return (-values).argsort(kind="stable")
 
 
 @dataclass(frozen=True, slots=True)

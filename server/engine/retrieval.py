@@ -96,18 +96,22 @@ class RetrievalTowers:
           falling; NOBODY and 0 where nothing pulls up.
         """
         n_movies, n_history = len(movies), len(user.pulls)
-        places = np.full((REASONS_MAX, n_movies), NOBODY, np.int16)
-        drops = np.zeros((REASONS_MAX, n_movies), np.float32)
-        if n_history:
+        places = np.empty((REASONS_MAX, n_movies), np.int16)
+        drops = np.empty((REASONS_MAX, n_movies), np.float32)
+        n_ranks = min(REASONS_MAX, n_history)
+        if n_ranks:
             lost = self._items.take(movies, axis=0).dot(user.pulls.T)
-            entries, row_starts = lost.ravel(), np.arange(0, lost.size, n_history)
+            found = np.empty((n_ranks, n_movies), np.int64)
+            row_starts, left = np.arange(0, lost.size, n_history), lost.copy()
+            entries = left.reshape(-1)
             # Looks at [K, H] cost less than ordering each row, and of equals find the older.
-            for rank in range(min(REASONS_MAX, n_history)):
-                found = lost.argmax(axis=1)
-                places[rank] = found
-                found += row_starts
-                entries.take(found, out=drops[rank], mode="clip")
-                entries[found] = -np.inf
+            for greatest in found:
+                left.argmax(axis=1, out=greatest)
+                np.add(greatest, row_starts, out=greatest)
+                entries[greatest] = -np.inf
+            lost.take(found, out=drops[:n_ranks], mode="clip")
+            np.subtract(found, row_starts, out=places[:n_ranks], casting="unsafe")
+        drops[n_ranks:] = 0
         places[drops <= 0] = NOBODY
         np.maximum(drops, 0, out=drops)
         return places.T, drops.T

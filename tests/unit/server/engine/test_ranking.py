@@ -65,15 +65,6 @@ def test_falling_keeps_equal_values_in_their_order(values: list[float]) -> None:
     assert falling(given).tolist() == expected
 
 
-@pytest.mark.parametrize("values", [[1, 2, 1, 2, 1, 2, 1], [1, 2, 3, 4, 5, 6, 7]])
-def test_equal_values_fall_by_the_second_key(values: list[float]) -> None:
-    """Then by how they stand."""
-    given, second = np.array(values, np.float32), np.array([1, 1, 3, 3, 2, 2, 3], np.float32)
-    expected = sorted(range(7), key=lambda place: (-values[place], -second[place]))
-
-    assert falling(given, second).tolist() == expected
-
-
 def test_what_is_not_allowed_is_below_every_key() -> None:
     """Other keys stay as they are, zero and the extremes of float32 too."""
     extremes = np.finfo(np.float32)
