@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
 import time
-import uuid
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeAlias
 
@@ -156,7 +156,7 @@ def _request_id(context: grpc.ServicerContext) -> str:
             if 0 < len(value) <= _MAX_REQUEST_ID and value.isascii() and value.isprintable():
                 return value
             break
-    return uuid.uuid4().hex
+    return os.urandom(16).hex()
 
 
 def _log_call(

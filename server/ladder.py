@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cached_property
 from itertools import repeat
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from server.added_scores import added_movies
 from server.deadline import Budget
@@ -51,9 +53,6 @@ class Ladder:
         catalogue = release.catalogue
         self._excluded = user.seen if query.exclude_seen else NO_MOVIES
         """[E] movie_index of what would be listed otherwise, or was seen."""
-        self.allowed = allowed_movies(catalogue, query.filter, release.manifest.genres)
-        """[N] what may be listed: it passes the filter and is not excluded."""
-        self.allowed[self._excluded] = False
         if query.exclude_movie_ids:
             named = np.array([*map(catalogue.index.get, query.exclude_movie_ids, repeat(-1))])
             named = np.unique(named[named >= 0])
@@ -61,6 +60,14 @@ class Ladder:
             self.allowed[others] = False
             # The newest of the seen movies stand last: the first ones go if there are too many.
             self._excluded = np.concatenate([self._excluded, others])
+
+    @cached_property
+    def allowed(self) -> NDArray[np.bool_]:
+        """[N] what may be listed: it passes the filter and is not excluded."""
+        release = self._release
+        allowed = allowed_movies(release.catalogue, self._query.filter, release.manifest.genres)
+        allowed[self._excluded] = False
+        return allowed
 
     def by_models(self) -> Ranking:
         """The final order of `recommend`, or what the other models can say without it.
@@ -96,7 +103,9 @@ class Ladder:
                     return self._by_rating()
                 case _:
                     return self._by_retrieval()
-        ranking = self._only_allowed(ranking)
+        # The engine alone, which leaves out exactly what it is told to, need not be checked.
+        if not (says_all and self._models.source is Source.ENGINE):
+            ranking = self._only_allowed(ranking)
         return self._with_added(ranking, vectors) if vectors else ranking
 
     def filled(self, ranking: Ranking) -> Ranking:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-import uuid
+import os
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,7 +65,7 @@ def rank_movies(
         taste=user.taste,
         is_newcomer=by_default and is_new,
         user_state=user.state,
-        recommendation_id=uuid.uuid4().hex,
+        recommendation_id=os.urandom(16).hex(),
         release_version=release.version,
         degraded_reasons=ladder.degradation.reasons,
     )
@@ -101,13 +101,14 @@ def cut_page(
       unknown: the request's movie ids that the catalogue does not have.
     """
     catalogue, shown = release.catalogue, slice(page_size)
-    cited = ranked.cited[shown].tolist()
-    named = {place for places in cited for place in places}
-    named.discard(NOBODY)
-    history = dict(zip(named, catalogue.movies_of(ranked.history_ids[[*named]]), strict=True))
-    movies = catalogue.movies_of(ranked.movie_ids[shown])
+    cited: list[list[int]] = ranked.cited[shown].tolist()
+    named = list({place for places in cited for place in places if place != NOBODY})
+    listed_ids, cited_ids = ranked.movie_ids[shown].tolist(), ranked.history_ids[named].tolist()
+    movies = catalogue.movies_of(listed_ids + cited_ids)
+    history = dict(zip(named, movies[len(listed_ids) :], strict=True))
+    del movies[len(listed_ids) :]
     sources = [SOURCES[code] for code in ranked.sources[shown].tolist()]
-    # Of equal drops as of others: who is cited at all is cited first.
+    # Whoever is cited at all stands first.
     is_cited = [places[0] != NOBODY for places in cited]
     more = len(ranked) > page_size
     return Page(

@@ -49,7 +49,8 @@ def recommend_response(page: Page) -> WrittenResponse:
             **_described(how.release_version, [reason.value for reason in how.degraded_reasons]),
             "user_state": _USER_STATE_NAMES[page.user_state],
             "n_results": len(page.movies),
-            "sources": {_SOURCE_NAMES[source]: n for source, n in Counter(page.sources).items()},
+            # Of a page, count() is quicker than to set up a Counter.
+            "sources": {_SOURCE_NAMES[s]: page.sources.count(s) for s in set(page.sources)},
         },
     )
 

@@ -127,9 +127,9 @@ class Engine:
     def recommend(
         self,
         asker: Asker,
+        *,
         excluded: IndexArray = NONE,
         allowed: BoolArray | None = None,
-        *,
         by_rating: bool = False,
     ) -> FinalOrder:
         """The final order of the candidates.

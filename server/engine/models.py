@@ -32,8 +32,12 @@ class EngineModels:
     ) -> tuple[Ranking, UserVectors | None]:
         engine = _engine_of(release)
         asker, known = _asker(release, query.user)
+        excluded, allowed = _wanted(release, query)
         listed = engine.recommend(
-            asker, *_wanted(release, query), by_rating=query.order is Order.PREDICTED_RATING
+            asker,
+            excluded=excluded,
+            allowed=allowed,
+            by_rating=query.order is Order.PREDICTED_RATING,
         )
         cited, drops = engine.reasons(listed)
         if known is not None:

@@ -60,9 +60,9 @@ class RatingTowers:
         stored = self._stored_place(user_id)
         if stored is None:
             return self._stranger(movies, ratings, tokens)
-        row = self._stored[stored]
+        row = self._stored[stored].copy()
         if self._reads_history:
-            row = row + self._of_history(movies, 0)
+            row += self._of_history(movies, 0)
         return self._as_user(row)
 
     def ratings(self, user: RatingUser, movies: IndexArray) -> FloatArray:
@@ -86,8 +86,8 @@ class RatingTowers:
         return place if found else None
 
     def _as_user(self, row: FloatArray) -> RatingUser:
+        """A user made of a [R + 1] row, which is written into."""
         bias = self._mean + row[-1]
-        row = row.copy()
         row[-1] = 1
         return RatingUser(row, bias)
 
@@ -110,7 +110,7 @@ class RatingTowers:
         if not rated.all():
             movies, ratings = movies[rated], ratings[rated]
         if len(movies):
-            row += self._moved(self._as_user(row), movies, ratings)
+            row += self._moved(self._as_user(row.copy()), movies, ratings)
         return self._as_user(row)
 
     def _moved(self, user: RatingUser, movies: IndexArray, ratings: FloatArray) -> FloatArray:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -75,14 +75,11 @@ class Catalogue:
             return self._ids.take(rows)
         return np.array([self.movie_ids[row].encode() for row in rows.tolist()], np.bytes_)
 
-    def movies_of(self, movie_ids: NDArray[np.bytes_]) -> list[Movie]:
-        """The movies with these ids, with nothing but the id where the catalogue lacks one."""
-        ids = [MovieId(movie_id.decode()) for movie_id in movie_ids.tolist()]
-        movies, rows = self.movies, map(self.index.get, ids)
-        return [
-            _bare(movie_id) if row is None else movies[row]
-            for movie_id, row in zip(ids, rows, strict=True)
-        ]
+    def movies_of(self, movie_ids: Sequence[bytes]) -> list[Movie]:
+        """The movies with these ids in UTF-8, with nothing but it where the catalogue lacks one."""
+        ids = [MovieId(movie_id.decode()) for movie_id in movie_ids]
+        movies, index = self.movies, self.index
+        return [movies[index[i]] if i in index else _bare(i) for i in ids]
 
     def shrunk_mean(self, movie_id: MovieId) -> float:
         """The movie's mean rating, shrunk towards that of all."""

@@ -66,7 +66,7 @@ def test_answers_stay_personal(
     orders = []
     for user_id, (seen, _) in HISTORIES.items():
         allowed = np.array([f"m{n}" not in seen for n in range(1, 13)])
-        listed = engine.recommend(asker(user_id), allowed)
+        listed = engine.recommend(asker(user_id), allowed=allowed)
         answer = recommend(stub, user_id)
 
         ids = [entry.movie.movie_id for entry in answer.recommendations]
