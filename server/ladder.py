@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from server.added_scores import added_movies
 from server.deadline import Budget
 from server.degraded import MODEL_FAILURES, Degradation
-from server.domain import MovieFilter, Order, RecommendQuery, Source
+from server.domain import NO_FILTER, Order, RecommendQuery, Source
 from server.errors import DeadlineExceeded, UpstreamUnavailable
 from server.fallback import best_rated_movies, popular_movies
 from server.placed_user import RequestUser
@@ -27,7 +27,6 @@ from serving.contract import K_MAX
 FILL_STEP: Final = 1e-3
 """How far each filled-in movie scores below the one before it."""
 
-_NO_FILTER: Final = MovieFilter()
 
 NOTHING: Final = Ranking.of(Source.RETRIEVAL, (), ())
 """What models that do not answer say."""
@@ -74,8 +73,8 @@ class Ladder:
 
         Where the release has an engine, that says the same; nothing else is asked then.
         """
-        # Without a filter, what is excluded says it all.
-        says_all = self._query.filter == _NO_FILTER and len(self._excluded) <= MAX_WIDTH
+        # Without a filter what is excluded says it all, unless it is more than an input holds.
+        says_all = self._query.filter == NO_FILTER and len(self._excluded) <= MAX_WIDTH
         query = RankingQuery(
             self._user.model,
             # More than the widest input holds: the rest is dropped from the answer instead.

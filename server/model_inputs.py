@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from server.codec import Array
-from server.domain import MovieFilter, MovieId, NewMovie, Order
+from server.domain import NO_FILTER, MovieFilter, MovieId, NewMovie, Order
 from server.placed_user import ModelUser
 from server.releases import ActiveRelease
 from server.rules import genre_mask_words
@@ -26,7 +26,6 @@ Inputs = dict[str, Array]
 N_NEUTRAL: Final = 1
 """Columns before the first movie of a row."""
 
-_NO_FILTER: Final = MovieFilter()
 _ORDERS: Final = {order: np.array([[order.value]], np.int64) for order in Order}
 
 
@@ -89,7 +88,7 @@ def movie_inputs(movies: Sequence[NewMovie]) -> Inputs:
 def filter_inputs(release: ActiveRelease, movie_filter: MovieFilter) -> Mapping[str, Array]:
     """Masks and years."""
     genres = release.manifest.genres
-    if movie_filter == _NO_FILTER:
+    if movie_filter == NO_FILTER:
         return _no_filter(genre_words(len(genres)))
     unset_low, unset_high = YEAR_UNSET
     years = [movie_filter.min_year or unset_low, movie_filter.max_year or unset_high]

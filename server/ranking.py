@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from server.domain import DegradedReason, Source, UserState, Version
+from server.domain import NOBODY, DegradedReason, Source, UserState, Version
 from server.reasons import Taste
 from serving.contract import K_MAX, REASONS_MAX
 
@@ -17,13 +17,18 @@ SOURCES: Final = tuple(Source)
 
 SOURCE_CODES: Final = {source: code for code, source in enumerate(SOURCES)}
 
-_COLUMNS_OF: Final = {
-    source: np.full(K_MAX, code, np.int8) for source, code in SOURCE_CODES.items()
-}
-"""Columns `sources` of one source; nobody writes into them."""
+LONG_HISTORY: Final = K_MAX
+"""Movies, above which it pays to pick out those that are cited: token and page would carry all."""
 
-NOBODY: Final = -1
-"""Where no movie is cited."""
+
+def _shared(code: int) -> NDArray[np.int8]:
+    column = np.full(K_MAX, code, np.int8)
+    column.flags.writeable = False
+    return column
+
+
+_COLUMNS_OF: Final = {source: _shared(code) for source, code in SOURCE_CODES.items()}
+"""Columns `sources` of one source."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -109,7 +114,7 @@ class RankedList:
     sources: NDArray[np.int8]
     """[K] positions in SOURCES."""
     history_ids: NDArray[np.bytes_]
-    """[H] UTF-8, of the history by which movies are cited; the oldest first."""
+    """[H] UTF-8, of the history by which movies are cited; of a long one those that are cited."""
     cited: NDArray[np.int16]
     """[K, REASONS_MAX] as in Ranking."""
     drops: NDArray[np.float32]
@@ -124,3 +129,22 @@ class RankedList:
 
     def __len__(self) -> int:
         return len(self.movie_ids)
+
+
+def cited_places(
+    cited: NDArray[np.int16], n_history: int
+) -> tuple[NDArray[np.int64], NDArray[np.int16]]:
+    """[C] Places of a history that are cited somewhere, and `cited` as positions among them.
+
+    Args:
+      cited: as in Ranking.
+      n_history: movies of the history.
+    """
+    # The place after the last one stands for nobody: that is where -1 leads.
+    is_cited = np.zeros(n_history + 1, np.bool_)
+    is_cited[cited] = True
+    is_cited[NOBODY] = False
+    places = is_cited.nonzero()[0]
+    positions = np.full(len(is_cited), NOBODY, np.int16)
+    positions[places] = np.arange(len(places))
+    return places, positions[cited]

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from server.deadline import Budget
 from server.diversity import diversified
 from server.domain import (
+    NOBODY,
     Answer,
     MovieId,
     Order,
@@ -22,10 +23,10 @@ from server.features.store import FeatureStore
 from server.ladder import Ladder
 from server.paging import PageTokens
 from server.profile_mix import mixed_by_profile
-from server.ranking import NOBODY, SOURCES, RankedList, Ranking
+from server.ranking import LONG_HISTORY, SOURCES, RankedList, Ranking, cited_places
 from server.reasons import further_reasons
 from server.releases import ActiveRelease
-from server.servables import Models
+from server.servables import NO_MOVIES, Models
 from server.users import request_user
 
 
@@ -52,14 +53,19 @@ def rank_movies(
         order = diversified(catalogue, ranking.movies, ranking.scores, query.diversity)
         ranking = ranking.take(order)
     by_default = query.order is Order.DEFAULT
-    # Reasons are those of the retrieval score, which makes no other order.
-    cited = ranking.cited if by_default else np.full_like(ranking.cited, NOBODY)
+    history, cited = user.model.movies, ranking.cited
+    if not by_default:
+        # Reasons are those of the retrieval score, which makes no other order.
+        history, cited = NO_MOVIES, np.full_like(cited, NOBODY)
+    elif len(history) > LONG_HISTORY:
+        places, cited = cited_places(cited, len(history))
+        history = history.take(places)
     return RankedList(
         movie_ids=catalogue.ids_of(ranking.movies),
         predicted_ratings=_ratings(release, ranking),
         scores=ranking.scores,
         sources=ranking.sources,
-        history_ids=catalogue.ids_of(user.model.movies),
+        history_ids=catalogue.ids_of(history),
         cited=cited,
         drops=ranking.drops,
         taste=user.taste,
@@ -108,8 +114,7 @@ def cut_page(
     history = dict(zip(named, movies[len(listed_ids) :], strict=True))
     del movies[len(listed_ids) :]
     sources = [SOURCES[code] for code in ranked.sources[shown].tolist()]
-    # Whoever is cited at all stands first.
-    is_cited = [places[0] != NOBODY for places in cited]
+    is_cited = [max(places) != NOBODY for places in cited]
     more = len(ranked) > page_size
     return Page(
         movies=movies,

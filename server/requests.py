@@ -13,6 +13,7 @@ from google.protobuf import timestamp_pb2
 from protos.recommender.v1 import recommender_pb2 as pb
 from server.checks import MAX_AGE, MAX_ID_BYTES, MAX_TEXT_BYTES, FieldChecks, are_plain_ids
 from server.domain import (
+    NO_FILTER,
     History,
     MovieFilter,
     MovieId,
@@ -50,7 +51,7 @@ _ORDERS = {
     pb.RecommendUserRequest.ORDER_BY_PREDICTED_RATING: Order.PREDICTED_RATING,
 }
 
-_ANY_MOVIE, _NO_HISTORY, _NO_PROFILE = MovieFilter(), History(), Profile()
+_NO_HISTORY, _NO_PROFILE = History(), Profile()
 
 
 def recommend_query(request: pb.RecommendUserRequest, manifest: Manifest) -> RecommendQuery:
@@ -66,7 +67,7 @@ def recommend_query(request: pb.RecommendUserRequest, manifest: Manifest) -> Rec
     excluded = tuple(request.exclude_movie_ids)
     if excluded:
         checks.movie_ids("exclude_movie_ids", excluded, 0, MAX_EXCLUDED)
-    wish, history, profile = _ANY_MOVIE, _NO_HISTORY, _NO_PROFILE
+    wish, history, profile = NO_FILTER, _NO_HISTORY, _NO_PROFILE
     # Most requests say nothing of these.
     if request.HasField("filter"):
         wish = movie_filter(request.filter, manifest, checks)

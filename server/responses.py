@@ -50,7 +50,9 @@ def recommend_response(page: Page) -> WrittenResponse:
             "user_state": _USER_STATE_NAMES[page.user_state],
             "n_results": len(page.movies),
             # Of a page, count() is quicker than to set up a Counter.
-            "sources": {_SOURCE_NAMES[s]: page.sources.count(s) for s in set(page.sources)},
+            "sources": {
+                _SOURCE_NAMES[s]: page.sources.count(s) for s in dict.fromkeys(page.sources)
+            },
         },
     )
 

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from server.codec import Array
 from server.deadline import Budget
 from server.domain import (
+    NO_FILTER,
+    NOBODY,
     MovieFilter,
     MovieId,
     NewMovie,
@@ -35,7 +37,7 @@ from server.model_inputs import (
 from server.movie_space import place_by_content
 from server.placed_user import ModelUser
 from server.prediction import PredictionClient, ServableCall
-from server.ranking import NOBODY, Ranking
+from server.ranking import Ranking
 from server.releases import ActiveRelease, MovieVectors
 from serving.contract import (
     BATCH_SIZES,
@@ -169,7 +171,7 @@ class ServableModels:
     ) -> tuple[Ranking, UserVectors | None]:
         if (
             INDEX_PART in release.index_parts
-            and query.filter == MovieFilter()
+            and query.filter == NO_FILTER
             and query.order is Order.DEFAULT
             and len(query.excluded) <= MAX_INDEX_EXCLUSIONS
         ):
@@ -183,7 +185,7 @@ class ServableModels:
 
     def user_vectors(self, release: ActiveRelease, user: ModelUser, budget: Budget) -> UserVectors:
         call = ServableCall("recommend", DEFAULT_SIGNATURE, release.version)
-        inputs = recommend_by_id(release, user, NO_MOVIES, MovieFilter(), Order.DEFAULT)
+        inputs = recommend_by_id(release, user, NO_MOVIES, NO_FILTER, Order.DEFAULT)
         outputs = self._prediction.predict(call, inputs, _VECTORS, budget, _sizes(release))
         return _user_vectors(outputs)
 
@@ -306,7 +308,7 @@ class ServableModels:
         """[B, S] where the movies stand among those of the release, by content."""
         n_movies = len(said["title"])
         call = ServableCall("content", "similar", release.version)
-        everything = filter_inputs(release, MovieFilter())
+        everything = filter_inputs(release, NO_FILTER)
         inputs = {
             **said,
             **{name: np.repeat(row, n_movies, axis=0) for name, row in everything.items()},

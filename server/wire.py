@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import Final
 
 from protos.recommender.v1 import recommender_pb2 as pb
-from server.domain import Movie, Page, Popular, Reason, SharedGenre, Source
+from server.domain import NOBODY, Movie, Page, Popular, Reason, SharedGenre, Source
 
 MOVIES_KEPT: Final = 8192
 """Movies that are not written anew, listed ones and cited ones; about 200 bytes each."""
@@ -88,7 +88,7 @@ def recommend_user_response(page: Page, user_state: int, how: bytes) -> bytes:
 
 def _recommendations(page: Page) -> list[bytes]:
     """The field `recommendations` in pieces."""
-    cited = {place: _cited(movie) for place, movie in page.history.items()}
+    citations = {place: _cited(movie) for place, movie in page.history.items()}
     written: list[bytes] = []
     # One loop, and calls for what is rare alone: a call for each movie and each reason would take
     # as long as all the rest of it.
@@ -109,8 +109,8 @@ def _recommendations(page: Page) -> list[bytes]:
         )
         parts = [_movie(movie), numbers, _SOURCES[source]]
         for place, drop in zip(places, drops, strict=True):
-            if place in cited:
-                parts += cited[place], _pack_number(_WEIGHT, drop)
+            if place != NOBODY:
+                parts += citations[place], _pack_number(_WEIGHT, drop)
         if reasons:
             parts += map(_reason, reasons)
         row = b"".join(parts)
@@ -169,6 +169,7 @@ def _varint(number: int) -> bytes:
     """Seven bits a byte, the lowest first; the high bit says that more follow."""
     if number < 1 << 7:
         return _SMALL[number]
+    # Lengths of rows: without a call of its own for the second byte.
     if number < 1 << 14:
         return bytes((number & 0x7F | 0x80, number >> 7))
     return bytes((number & 0x7F | 0x80,)) + _varint(number >> 7)

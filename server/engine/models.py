@@ -8,12 +8,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from server.deadline import Budget
-from server.domain import MovieFilter, MovieId, NewMovie, Order, Source
+from server.domain import NO_FILTER, NOBODY, MovieFilter, MovieId, NewMovie, Order, Source
 from server.engine.arrays import BoolArray, IndexArray
 from server.engine.engine import Asker, Engine, FinalOrder, RankedMovies
 from server.errors import UpstreamUnavailable
 from server.placed_user import ModelUser
-from server.ranking import NOBODY, Ranking
+from server.ranking import Ranking
 from server.releases import ActiveRelease, MovieVectors
 from server.rules import allowed_movies
 from server.servables import NO_MOVIES, RankingQuery, UserVectors
@@ -120,13 +120,13 @@ def _asker(release: ActiveRelease, user: ModelUser) -> tuple[Asker, IndexArray |
 def _wanted(release: ActiveRelease, query: RankingQuery) -> tuple[IndexArray, BoolArray | None]:
     """[E] what is excluded, and [N] what else may be listed; None = everything."""
     n_trained = len(release.trained.movies)
-    # Behind the trained movies of a catalogue stand the added ones.
+    # Behind the trained movies of a catalogue stand the added ones, which the engine does not know.
     if query.allowed is not None:
         return NO_MOVIES, query.allowed[:n_trained]
     excluded = query.excluded
     if release.added:
         excluded = excluded[excluded < n_trained]
-    return excluded, None if query.filter == MovieFilter() else _allowed(release, query.filter)
+    return excluded, None if query.filter == NO_FILTER else _allowed(release, query.filter)
 
 
 def _allowed(release: ActiveRelease, movie_filter: MovieFilter) -> BoolArray:

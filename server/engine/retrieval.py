@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from server.domain import NOBODY
 from server.engine.arrays import EngineArrays, FloatArray, IndexArray, PlaceArray
-from server.ranking import NOBODY
 from serving.contract import REASONS_MAX
 
 
@@ -112,6 +112,6 @@ class RetrievalTowers:
             lost.take(found, out=drops[:n_ranks], mode="clip")
             np.subtract(found, row_starts, out=places[:n_ranks], casting="unsafe")
         drops[n_ranks:] = 0
-        places[drops <= 0] = NOBODY
+        places[~(drops > 0)] = NOBODY
         np.maximum(drops, 0, out=drops)
         return places.T, drops.T

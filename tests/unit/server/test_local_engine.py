@@ -99,6 +99,79 @@ def test_every_rpc_is_answered_without_a_model_server(folder: Path) -> None:
     assert health.status == health_pb2.HealthCheckResponse.SERVING
 
 
+def listed(stub: RecommenderServiceStub, **wanted: object) -> pb.RecommendUserResponse:
+    """What a guest who rated the first six movies is recommended."""
+    history = [pb.RatedMovie(movie_id=f"m{n}", rating=5) for n in range(1, 7)]
+    request = pb.RecommendUserRequest(history=history, **wanted)  # type: ignore[arg-type]
+    response: pb.RecommendUserResponse = stub.RecommendUser(request, timeout=10)
+    return response
+
+
+def test_who_rated_an_added_movie_is_answered(folder: Path) -> None:
+    """It is seen, and stands behind all that the engine knows: it is not listed, nor are others."""
+    write_release(folder, 1, engine_seed=1)
+    activate(folder, 1)
+    movie = pb.AddMoviesRequest.AddedMovie(movie_id="x", title="Movie", genres=["Comedy"])
+    with local_gateway(folder) as (stub, _):
+        stub.AddMovies(pb.AddMoviesRequest(movies=[movie]), timeout=10)
+        rated = [pb.RatedMovie(movie_id=i, rating=5) for i in ("m1", "x")]
+        answer = stub.RecommendUser(pb.RecommendUserRequest(history=rated), timeout=10)
+
+    ids = {entry.movie.movie_id for entry in answer.recommendations}
+    assert len(answer.recommendations) == 10
+    assert not ids & {"m1", "x"}
+    assert {entry.source for entry in answer.recommendations} == {pb.SOURCE_ENGINE}
+
+
+def test_more_seen_movies_than_an_input_holds_stay_out(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Six are seen and two are told to the models."""
+    monkeypatch.setattr("server.ladder.MAX_WIDTH", 2)
+    write_release(folder, 1, engine_seed=1)
+    activate(folder, 1)
+    with local_gateway(folder) as (stub, _):
+        answer = listed(stub)
+
+    ids = [entry.movie.movie_id for entry in answer.recommendations]
+    assert sorted(ids, key=lambda i: int(i[1:])) == [f"m{n}" for n in range(7, 13)]
+
+
+def test_a_long_history_is_cited_as_a_short_one(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both pages say the same of it; the token carries the cited movies alone."""
+    write_release(folder, 1, engine_seed=1)
+    activate(folder, 1)
+    with local_gateway(folder) as (stub, _):
+
+        def pages() -> list[pb.RecommendUserResponse]:
+            first = listed(stub, page_size=5)
+            return [first, listed(stub, page_size=5, page_token=first.next_page_token)]
+
+        short = pages()
+        monkeypatch.setattr("server.recommend.LONG_HISTORY", 1)
+        long = pages()
+
+    assert [page.recommendations for page in long] == [page.recommendations for page in short]
+    assert any(entry.reasons for entry in long[1].recommendations)
+    assert len(long[0].next_page_token) <= len(short[0].next_page_token)
+
+
+def test_by_rating_nothing_is_cited(folder: Path) -> None:
+    """Reasons are about the retrieval score; a token does not carry the history then."""
+    write_release(folder, 1, engine_seed=1)
+    activate(folder, 1)
+    by_rating = pb.RecommendUserRequest.ORDER_BY_PREDICTED_RATING
+    with local_gateway(folder) as (stub, _):
+        answer = listed(stub, order_by=by_rating, page_size=5)
+        by_default = listed(stub, page_size=5)
+
+    kinds = {r.WhichOneof("reason") for entry in answer.recommendations for r in entry.reasons}
+    assert "because_of_movie" not in kinds
+    assert len(answer.next_page_token) < len(by_default.next_page_token)
+
+
 def test_a_release_without_an_engine_does_not_answer(folder: Path) -> None:
     """The status and the error say why; a release with one is taken as soon as it is there."""
     note = "no part for the in-process engine: the rating model is a network"

@@ -14,13 +14,14 @@ from protos.recommender.v1 import recommender_pb2 as pb
 from protos.recommender.v1.recommender_pb2_grpc import RecommenderServiceStub
 from server.app import gateway
 from server.domain import (
+    NOBODY,
     DegradedReason,
     UserState,
     Version,
 )
 from server.errors import InvalidRequest
 from server.paging import PageTokens, hash_of
-from server.ranking import NOBODY, RankedList
+from server.ranking import RankedList
 from server.reasons import Taste
 from server.settings import Settings
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 import pytest
 
 from protos.recommender.v1 import recommender_pb2 as pb
 from server.domain import (
+    NOBODY,
     Answer,
     Movie,
     MovieId,
@@ -27,9 +28,6 @@ Row = pb.RecommendUserResponse.Recommendation
 PLAIN = Movie(MovieId("m1"), "Heat", 1995, ("Crime", "Drama"), 207, 3.5)
 BARE = Movie(MovieId("é"), "", 0, (), 0, 0.0)
 LONG = Movie(MovieId("x" * 256), "Ω" * 9000, -1, ("Film-Noir",), 2**40, 1e-9)
-
-NOBODY: Final = -1
-"""No place of a history."""
 
 
 class Entry(NamedTuple):

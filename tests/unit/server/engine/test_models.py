@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from server.deadline import Budget
-from server.domain import AddedMovie, MovieId, NewMovie, Order, Profile, UserId
+from server.domain import NOBODY, AddedMovie, MovieId, NewMovie, Order, Profile, UserId
 from server.engine.models import EngineModels
 from server.placed_user import ModelUser
-from server.ranking import NOBODY, Ranking
+from server.ranking import Ranking
 from server.releases import ActiveRelease, read_release
 from server.servables import RankingQuery
 from serving.contract import (
