@@ -33,6 +33,7 @@ from server.releases import Releases
 from server.servables import Models, ServableModels
 from server.service import Parts, RecommenderServicer
 from server.settings import Settings
+from server.turns import LONG_S, turns_of
 from serving.contract import ModelsDir
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def run(settings: Settings) -> None:
       StartupError: the address cannot be listened on.
       StoreError: the feature store cannot be opened.
     """
-    with _stop_signals() as wait_for_one, gateway(settings) as running:
+    with _stop_signals() as wait_for_one, turns_of(LONG_S), gateway(settings) as running:
         print(f"recserve gateway listening on {running.target}", flush=True)
         number = wait_for_one()
         _log.info("stopping", extra=fields(signal=signal.Signals(number).name))

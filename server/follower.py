@@ -24,6 +24,7 @@ from server.releases import (
     read_release,
     store_users,
 )
+from server.turns import SHORT_S, turns_of
 from serving.contract import (
     Active,
     ContractError,
@@ -87,10 +88,12 @@ class ReleaseFollower:
             active = read_active(self._models)
             return self._follow(active)
 
-        why_not = _attempted(follow_stable)
-        why_no_candidate = _attempted(lambda: self._follow_candidate(active)) if active else ""
-        look_failed = _attempted(self._look_again)
-        self._record(active, why_not or look_failed, why_no_candidate)
+        # A release takes seconds to read: calls go on meanwhile.
+        with turns_of(SHORT_S):
+            why_not = _attempted(follow_stable)
+            why_no_candidate = _attempted(lambda: self._follow_candidate(active)) if active else ""
+            look_failed = _attempted(self._look_again)
+            self._record(active, why_not or look_failed, why_no_candidate)
 
     def _follow(self, active: Active | None) -> str:
         """Activates the stable release where that may be; returns why it was not."""
