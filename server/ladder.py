@@ -27,7 +27,6 @@ from serving.contract import K_MAX
 FILL_STEP: Final = 1e-3
 """How far each filled-in movie scores below the one before it."""
 
-
 NOTHING: Final = Ranking.of(Source.RETRIEVAL, (), ())
 """What models that do not answer say."""
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import pytest
 
-from server import follower
-from server.app import gateway
+from server import app, follower
+from server.app import Gateway, gateway
 from server.settings import Settings
 from server.turns import LONG_S, SHORT_S, turns_of
 
@@ -37,6 +40,26 @@ def test_turns_do_not_wear_out() -> None:
             with turns_of(SHORT_S):
                 pass
         assert sys.getswitchinterval() == pytest.approx(LONG_S)
+
+
+def test_a_process_that_answers_takes_long_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From before the gateway starts until it has ended."""
+    turns = []
+
+    @contextmanager
+    def recording(_settings: Settings) -> Iterator[Gateway]:
+        turns.append(sys.getswitchinterval())
+        yield Gateway("127.0.0.1", 0, None)
+        turns.append(sys.getswitchinterval())
+
+    monkeypatch.setattr(app, "gateway", recording)
+    monkeypatch.setattr(app, "_stop_signals", lambda: nullcontext(lambda: signal.SIGTERM))
+    before = sys.getswitchinterval()
+
+    app.run(Settings())
+
+    assert turns == [pytest.approx(LONG_S)] * 2
+    assert sys.getswitchinterval() == pytest.approx(before)
 
 
 def test_a_release_is_looked_for_in_short_turns(
