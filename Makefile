@@ -4,6 +4,8 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+# What is compiled when it is installed.
+NATIVE := $(wildcard server/*.pyx server/engine/*.pyx server/engine/*.h)
 MODELS ?= serving/models
 # make bench-full DATA_DIR=ml-latest-small.zip measures training on a local copy of it, too.
 DATA_DIR :=
@@ -16,7 +18,7 @@ INDEX ?= auto
 help:  ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
-$(STAMP): pyproject.toml constraints.txt
+$(STAMP): pyproject.toml constraints.txt $(NATIVE)
 	@$(PYTHON) -c 'import sys; assert sys.version_info[:2] == (3, 11)' 2>/dev/null || \
 	  { echo "recserve needs Python 3.11; say which: make PYTHON=/path/to/python3.11"; exit 2; }
 	@echo "installing into $(VENV) (about a minute, once)"

@@ -39,7 +39,8 @@ def added_movies(release: ActiveRelease, user: UserVectors, order: Order) -> Ran
         retrieved = vectors.item_vectors @ user.retrieval
         scores = _final_scores(retrieved, ratings, user, release.manifest)
     rows = np.arange(len(release.trained.movies), len(release.catalogue.movies))
-    return Ranking.of(Source.CONTENT, rows, scores, ratings)
+    inside = np.clip(ratings, *release.manifest.rating_range)
+    return Ranking.of(Source.CONTENT, rows, scores, inside)
 
 
 def _ratings(user: UserVectors, vectors: MovieVectors) -> NDArray[np.float32]:

@@ -18,7 +18,7 @@ from grpc_reflection.v1alpha import reflection  # type: ignore[import-untyped] #
 
 from protos.recommender.v1 import recommender_pb2_grpc
 from server.additions import Additions
-from server.admission import Admission, CountingPool
+from server.admission import Admission
 from server.backends import Backend, InProcess, ModelServer
 from server.engine.models import EngineModels
 from server.features.sqlite import SqliteStore
@@ -34,6 +34,7 @@ from server.servables import Models, ServableModels
 from server.service import Parts, RecommenderServicer
 from server.settings import Settings
 from server.turns import LONG_S, turns_of
+from server.workers import Workers
 from serving.contract import ModelsDir
 
 if TYPE_CHECKING:
@@ -126,7 +127,7 @@ def gateway(settings: Settings) -> Iterator[Gateway]:
             batch_pool=batch_pool,
         )
         servicer = RecommenderServicer(parts)
-        workers = CountingPool(settings.workers, thread_name_prefix="rpc")
+        workers = stack.enter_context(Workers(settings.workers))
         admission = stack.enter_context(Admission(workers, settings.max_concurrent_rpcs))
         metrics, metrics_port = stack.enter_context(_metrics_endpoint(settings))
         if metrics is not None:
@@ -223,12 +224,12 @@ def _listening(
     settings: Settings,
     servicer: RecommenderServicer,
     health: Health,
-    workers: CountingPool,
+    workers: Workers,
     interceptor: CallInterceptor,
 ) -> Iterator[int]:
     """A gRPC server on the settings' address; yields the port, drains at the end."""
     server = grpc.server(
-        workers,
+        workers,  # type: ignore[arg-type] # of a pool grpc wants `submit` alone
         interceptors=[interceptor],
         options=[
             # Two gateways on one port would share its calls by chance.

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 from typing import Final, NamedTuple, NewType
 
@@ -22,6 +21,9 @@ class UserState(Enum):
     WARM = "WARM"
     COLD = "COLD"
 
+    # Each member is one object: Enum's own hash is a call of Python at each look-up.
+    __hash__ = object.__hash__
+
 
 class Source(Enum):
     """Where a movie or a rating of an answer comes from."""
@@ -32,7 +34,6 @@ class Source(Enum):
     MEAN = "MEAN"
     ENGINE = "ENGINE"
 
-    # Each member is one object: Enum's own hash is a call of Python for every movie of a page.
     __hash__ = object.__hash__
 
 
@@ -94,6 +95,10 @@ class Profile:
     occupation: str = ""
     favorite_genres: tuple[str, ...] = ()
 
+    def __bool__(self) -> bool:
+        """Whether anything is known."""
+        return self is not NO_PROFILE and self != NO_PROFILE
+
     def overridden_by(self, other: Profile) -> Profile:
         """This profile with every field that `other` knows taken from there."""
         return Profile(
@@ -113,6 +118,10 @@ class Profile:
         ]
 
 
+NO_PROFILE: Final = Profile()
+"""Nothing is known."""
+
+
 @dataclass(frozen=True, slots=True)
 class History:
     """Ratings of one user, oldest first; three columns of one length."""
@@ -124,6 +133,9 @@ class History:
 
     def __len__(self) -> int:
         return len(self.movie_ids)
+
+
+NO_HISTORY: Final = History()
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +174,10 @@ class MovieFilter:
     """Inclusive; 0 = unset, like max_year."""
     max_year: int = 0
 
+    def __bool__(self) -> bool:
+        """Whether there is any condition."""
+        return self is not NO_FILTER and self != NO_FILTER
+
 
 NO_FILTER: Final = MovieFilter()
 """Every movie passes."""
@@ -178,8 +194,7 @@ class Order(Enum):
     PREDICTED_RATING = 1
 
 
-@dataclass(frozen=True, slots=True)
-class RecommendQuery:
+class RecommendQuery(NamedTuple):
     """A checked RecommendUserRequest."""
 
     user_id: UserId
@@ -189,9 +204,9 @@ class RecommendQuery:
     """0..1; 0 = pure score order."""
     order: Order = Order.DEFAULT
     exclude_movie_ids: tuple[MovieId, ...] = ()
-    filter: MovieFilter = field(default_factory=MovieFilter)
-    history: History = field(default_factory=History)
-    profile: Profile = field(default_factory=Profile)
+    filter: MovieFilter = NO_FILTER
+    history: History = NO_HISTORY
+    profile: Profile = NO_PROFILE
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,8 +215,8 @@ class RatingQuery:
 
     user_id: UserId
     movie_ids: tuple[MovieId, ...]
-    history: History = field(default_factory=History)
-    profile: Profile = field(default_factory=Profile)
+    history: History = NO_HISTORY
+    profile: Profile = NO_PROFILE
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +227,7 @@ class SimilarQuery:
     mode: int
     """A MODE_ constant of the artifact contract."""
     page_size: int
-    filter: MovieFilter = field(default_factory=MovieFilter)
+    filter: MovieFilter = NO_FILTER
 
 
 class PopularList(Enum):
@@ -233,7 +248,7 @@ class PopularQuery:
     page_size: int
     min_rating_count: int = 0
     min_mean_rating: float = 0.0
-    filter: MovieFilter = field(default_factory=MovieFilter)
+    filter: MovieFilter = NO_FILTER
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,29 +312,6 @@ class Popular:
 
 Reason = SharedGenre | Popular
 """Why a movie is listed, beside the movies of the history that pull it up."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Page:
-    """The answer to a RecommendQuery, n movies in columns; scores do not rise at diversity 0."""
-
-    movies: Sequence[Movie]
-    predicted_ratings: Sequence[float]
-    scores: Sequence[float]
-    sources: Sequence[Source]
-    cited: Sequence[Sequence[int]]
-    """Of each movie, keys of `history`, strongest first, and NOBODY where no more are cited."""
-    drops: Sequence[Sequence[float]]
-    """What the retrieval score would lose without each cited movie; positive."""
-    history: Mapping[int, Movie]
-    """What is cited."""
-    reasons: Sequence[tuple[Reason, ...]]
-    """Of each movie, beside what is cited."""
-    user_state: UserState
-    recommendation_id: str
-    next_page_token: str
-    """"" = the end."""
-    answer: Answer
 
 
 @dataclass(frozen=True, slots=True)

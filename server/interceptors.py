@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import logging
-import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeAlias
 
 import grpc
@@ -25,6 +24,7 @@ from server.errors import (
     visible,
 )
 from server.health import SERVICE_NAME
+from server.ids import new_id
 from server.logs import REQUEST_ID, fields
 from server.responses import WrittenResponse, describe
 
@@ -52,82 +52,86 @@ class CallInterceptor(grpc.ServerInterceptor):
         self._metrics = metrics
         self._admission = admission
         self._handlers: dict[str, _Handler] = {}
-        """By method; grpc asks for one at every call."""
+        """Ours by full name; grpc asks for one at every call."""
 
     def intercept_service(
         self,
         continuation: Callable[[grpc.HandlerCallDetails], _Handler | None],
         handler_call_details: grpc.HandlerCallDetails,
     ) -> _Handler | None:
-        handler = continuation(handler_call_details)
-        path, _, method = handler_call_details.method.rpartition("/")
-        if handler is None or path != f"/{SERVICE_NAME}" or handler.unary_unary is None:
-            return handler
+        full_name = handler_call_details.method
+        if (handler := self._handlers.get(full_name)) is None:
+            handler = continuation(handler_call_details)
+            path, _, method = full_name.rpartition("/")
+            if handler is None or path != f"/{SERVICE_NAME}" or handler.unary_unary is None:
+                return handler
+            handler = self._handlers[full_name] = self._surrounded(handler, method)
         if self._admission is not None and self._admission.is_full:
-            refusing = self._surrounded(_refuse_admission, None, method)
-            return grpc.unary_unary_rpc_method_handler(
-                self._admission.beside_the_workers(refusing),
-                response_serializer=handler.response_serializer,
-            )
-        if method not in self._handlers:
-            # Without a deserializer the bytes come as they are: what is no request gets a status.
-            self._handlers[method] = grpc.unary_unary_rpc_method_handler(
-                self._surrounded(handler.unary_unary, handler.request_deserializer, method),
-                response_serializer=_serializer(handler.response_serializer),
-            )
-        return self._handlers[method]
+            return self._refusing(self._admission, full_name.rpartition("/")[2])
+        return handler
 
-    def _count(
-        self, method: str, code: str, seconds: float, described: Mapping[str, Any] | None = None
-    ) -> None:
-        if self._metrics is not None:
-            self._metrics.observe(method, code, seconds, described)
+    def _surrounded(self, handler: _Handler, method: str) -> _Handler:
+        parse, serialize = handler.request_deserializer, handler.response_serializer
+        if handler.unary_unary is None or parse is None or serialize is None:
+            raise TypeError(f"{method} of {SERVICE_NAME} is not from bytes to bytes")
+        return self._handler(handler.unary_unary, parse, serialize, method)
 
-    def _surrounded(
-        self, behavior: _Behavior, parse: Callable[[bytes], Any] | None, method: str
-    ) -> _Behavior:
-        def handle(message: Any, context: grpc.ServicerContext) -> Any:
+    def _refusing(self, admission: Admission, method: str) -> _Handler:
+        """A handler for one call too many, which a thread of its own tells so."""
+        handler = self._handler(_refuse_admission, bytes, bytes, method)
+        admission.beside_the_workers(handler.unary_unary)
+        return handler
+
+    def _handler(
+        self,
+        behavior: _Behavior,
+        parse: Callable[[bytes], Any],
+        serialize: Callable[[Any], bytes],
+        method: str,
+    ) -> _Handler:
+        def handle(message: bytes, context: grpc.ServicerContext) -> bytes:
             started = time.perf_counter()
             request_id = _request_id(context)
             REQUEST_ID.set(request_id)
             context.set_trailing_metadata(((REQUEST_ID_KEY, request_id),))
             try:
-                response = behavior(_request(parse, message, method), context)
+                try:
+                    request = parse(message)
+                except DecodeError as error:
+                    raise _no_request(method) from error
+                response = behavior(request, context)
+                # What is written already needs no more.
+                is_written = isinstance(response, WrittenResponse)
+                answer: bytes = response.message if is_written else serialize(response)
             except Exception as error:  # noqa: BLE001 - everything leaves as a status, see status_of
                 error = visible(error)
                 status = status_of(error, request_id)
                 code = code_pb2.Code.Name(status.code)
-                self._count(method, code, time.perf_counter() - started)
+                if self._metrics is not None:
+                    self._metrics.observe(method, code, time.perf_counter() - started)
                 _log_refusal(error, method, request_id, started, code)
                 context.abort_with_status(_WithRequestId(status, request_id))
-            else:
+            is_logged = _log.isEnabledFor(logging.INFO)
+            if is_logged or self._metrics is not None:
                 described = describe(response)
-                self._count(method, "OK", time.perf_counter() - started, described)
-                _log_call(logging.INFO, method, request_id, started, "OK", **described)
-                return response
+                if self._metrics is not None:
+                    seconds = time.perf_counter() - started
+                    self._metrics.observe(method, "OK", seconds, described)
+                if is_logged:
+                    _log_call(logging.INFO, method, request_id, started, "OK", **described)
+            return answer
 
-        return handle
+        # grpc turns bytes into bytes by itself: what is no request then gets a status, too.
+        return grpc.unary_unary_rpc_method_handler(handle)
 
 
-def _serializer(serialize: Callable[[Any], bytes] | None) -> Callable[[Any], bytes]:
-    """What makes bytes of a response, also of one that is written already."""
-    if serialize is None:
-        raise TypeError("a method of RecommenderService has no response_serializer")
-    return lambda r: r.message if isinstance(r, WrittenResponse) else serialize(r)
+def _no_request(method: str) -> InvalidRequest:
+    fault = FieldViolation("request", f"is no {method}Request, or a string is not UTF-8")
+    return InvalidRequest([fault])
 
 
 def _refuse_admission(_message: Any, _context: grpc.ServicerContext) -> NoReturn:
     raise Overloaded
-
-
-def _request(parse: Callable[[bytes], Any] | None, message: Any, method: str) -> Any:
-    if parse is None:
-        return message
-    try:
-        return parse(message)
-    except DecodeError as error:
-        fault = FieldViolation("request", f"is no {method}Request, or a string is not UTF-8")
-        raise InvalidRequest([fault]) from error
 
 
 def _log_refusal(error: Exception, method: str, request_id: str, started: float, code: str) -> None:
@@ -156,7 +160,7 @@ def _request_id(context: grpc.ServicerContext) -> str:
             if 0 < len(value) <= _MAX_REQUEST_ID and value.isascii() and value.isprintable():
                 return value
             break
-    return os.urandom(16).hex()
+    return new_id()
 
 
 def _log_call(

@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from server.added_scores import added_movies
 from server.deadline import Budget
 from server.degraded import MODEL_FAILURES, Degradation
-from server.domain import NO_FILTER, Order, RecommendQuery, Source
+from server.domain import Order, RecommendQuery, Source
 from server.errors import DeadlineExceeded, UpstreamUnavailable
 from server.fallback import best_rated_movies, popular_movies
 from server.placed_user import RequestUser
-from server.ranking import SOURCES, Ranking
+from server.ranking import LONG_HISTORY, SOURCES, Explained, Ranking
 from server.releases import ActiveRelease
 from server.rules import allowed_movies
 from server.servables import MAX_WIDTH, NO_MOVIES, Models, RankingQuery, UserVectors
@@ -49,6 +49,8 @@ class Ladder:
         self._budget = budget
         self._models = models
         catalogue = release.catalogue
+        self.explained: Explained | None = None
+        """What the models said to their list, if they were asked."""
         self._excluded = user.seen if query.exclude_seen else NO_MOVIES
         """[E] movie_index of what would be listed otherwise, or was seen."""
         if query.exclude_movie_ids:
@@ -73,7 +75,7 @@ class Ladder:
         Where the release has an engine, that says the same; nothing else is asked then.
         """
         # Without a filter what is excluded says it all, unless it is more than an input holds.
-        says_all = self._query.filter == NO_FILTER and len(self._excluded) <= MAX_WIDTH
+        says_all = not self._query.filter and len(self._excluded) <= MAX_WIDTH
         query = RankingQuery(
             self._user.model,
             # More than the widest input holds: the rest is dropped from the answer instead.
@@ -82,9 +84,10 @@ class Ladder:
             None if says_all else self.allowed,
             self._query.order,
             wants_vectors=self._release.added_vectors is not None,
+            wants_reasons=self._wants_reasons,
         )
         try:
-            ranking, vectors = answered(
+            recommended = answered(
                 self._models,
                 self._release,
                 "recommend",
@@ -101,10 +104,25 @@ class Ladder:
                     return self._by_rating()
                 case _:
                     return self._by_retrieval()
+        ranking, self.explained = recommended.ranking, recommended.explained
         # The engine alone, which leaves out exactly what it is told to, need not be checked.
         if not (says_all and self._models.source is Source.ENGINE):
             ranking = self._only_allowed(ranking)
-        return self._with_added(ranking, vectors) if vectors else ranking
+        if recommended.vectors is None:
+            return ranking
+        return self._with_added(ranking, recommended.vectors)
+
+    @property
+    def _wants_reasons(self) -> bool:
+        """Whether the models are to say them; an engine makes those of a page when it is cut.
+
+        For that the token carries the history, which is not done with a long one.
+        """
+        if self._query.order is not Order.DEFAULT:
+            # Reasons are those of the retrieval score, which makes no other order.
+            return False
+        n_history = len(self._user.model.movies)
+        return n_history > LONG_HISTORY or (self._release.engine is None and n_history > 0)
 
     def filled(self, ranking: Ranking) -> Ranking:
         """Behind the ranking what nobody predicted, scored below it, up to K_MAX movies."""
@@ -116,7 +134,7 @@ class Ladder:
         if self._query.order is Order.PREDICTED_RATING:
             fill = best_rated_movies(self._release, allowed, n_missing)
         else:
-            profile = self._user.model.profile
+            profile = self._user.profile
             fill = popular_movies(self._release, profile, allowed, n_missing)
         if not len(ranking):
             return fill
@@ -128,7 +146,10 @@ class Ladder:
         return ranking if kept.all() else ranking.take(kept)
 
     def _rated(self, ranking: Ranking) -> Ranking:
-        """The same movies with the rating that the ranking model predicts, where it answers."""
+        """The same movies with the rating that the ranking model predicts, where it answers.
+
+        It is not clipped: two of five and a half stars are not equal.
+        """
         known = ranking.movies < len(self._release.trained.movies)
         if not known.any():
             return ranking
@@ -155,7 +176,7 @@ class Ladder:
         except MODEL_FAILURES as error:
             self.degradation.record("retrieval", error)
             return NOTHING
-        return self._rated(self._only_allowed(ranking))
+        return self._inside(self._rated(self._only_allowed(ranking)))
 
     def _by_rating(self) -> Ranking:
         """The allowed movies in the order of what `rank` says, as many as it takes at once."""
@@ -163,4 +184,10 @@ class Ladder:
         rated = self._rated(candidates)
         said = rated.take(~np.isnan(rated.ratings))
         retrieval = np.full_like(said.sources, SOURCES.index(Source.RETRIEVAL))
-        return said.scored(said.ratings, retrieval).by_score().take(slice(K_MAX))
+        ranking = said.scored(said.ratings, retrieval).by_score().take(slice(K_MAX))
+        return self._inside(ranking)
+
+    def _inside(self, ranking: Ranking) -> Ranking:
+        """The same with ratings moved into the release's range; scores stay."""
+        ratings = np.clip(ranking.ratings, *self._release.manifest.rating_range)
+        return replace(ranking, ratings=ratings)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
@@ -18,42 +19,45 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        self._calls = Counter(
+        calls = Counter(
             "recserve_rpcs", "Calls answered.", ("method", "code"), registry=self.registry
         )
-        self._seconds = Histogram(
+        seconds = Histogram(
             "recserve_rpc_seconds",
             "Seconds in the handler of a call.",
             ("method",),
             buckets=_SECONDS,
             registry=self.registry,
         )
-        self._degraded = Counter(
+        degraded = Counter(
             "recserve_degraded_answers",
             "Answers that were second best.",
             ("method", "reason"),
             registry=self.registry,
         )
-        self._movies = Counter(
+        movies = Counter(
             "recserve_recommended_movies",
             "Movies of RecommendUser by where they come from.",
             ("source",),
             registry=self.registry,
         )
+        # The library takes longer to find what counts for some labels than to count.
+        self._calls, self._seconds = cache(calls.labels), cache(seconds.labels)
+        self._degraded, self._movies = cache(degraded.labels), cache(movies.labels)
 
     def observe(
         self, method: str, code: str, seconds: float, described: Mapping[str, Any] | None = None
     ) -> None:
         """Counts one call; `described` tells of its answer, None where it ended with an error."""
-        self._calls.labels(method, code).inc()
-        self._seconds.labels(method).observe(seconds)
+        self._calls(method, code).inc()
+        self._seconds(method).observe(seconds)
         if described is None:
             return
         for reason in described.get("degraded_reasons", ()):
-            self._degraded.labels(method, reason).inc()
+            self._degraded(method, reason).inc()
         if method == "RecommendUser":
             for source, n_movies in described["sources"].items():
-                self._movies.labels(source).inc(n_movies)
+                self._movies(source).inc(n_movies)
 
     def watch(
         self, releases: Releases, n_calls: Callable[[], int], holds_back: Callable[[], bool]

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from server.codec import Array
-from server.domain import NO_FILTER, MovieFilter, MovieId, NewMovie, Order
+from server.domain import MovieFilter, MovieId, NewMovie, Order
 from server.placed_user import ModelUser
 from server.releases import ActiveRelease
 from server.rules import genre_mask_words
@@ -42,7 +42,7 @@ def recommend_by_number(
         "user_id": strings([user.user_id]),
         "history_numbers": _numbers(user.movies, n_movies),
         "history_ratings": _ratings(user),
-        "profile": padded(user.profile.tokens()),
+        "profile": padded(user.tokens),
         "exclude_numbers": _numbers(excluded, n_movies),
         **filter_inputs(release, movie_filter),
         "order": _ORDERS[order],
@@ -71,7 +71,7 @@ def user_inputs(release: ActiveRelease, user: ModelUser) -> Inputs:
         "user_id": strings([user.user_id]),
         "history_ids": padded(ids_of(release, user.movies)),
         "history_ratings": _ratings(user),
-        "profile": padded(user.profile.tokens()),
+        "profile": padded(user.tokens),
     }
 
 
@@ -88,7 +88,7 @@ def movie_inputs(movies: Sequence[NewMovie]) -> Inputs:
 def filter_inputs(release: ActiveRelease, movie_filter: MovieFilter) -> Mapping[str, Array]:
     """Masks and years."""
     genres = release.manifest.genres
-    if movie_filter == NO_FILTER:
+    if not movie_filter:
         return _no_filter(genre_words(len(genres)))
     unset_low, unset_high = YEAR_UNSET
     years = [movie_filter.min_year or unset_low, movie_filter.max_year or unset_high]

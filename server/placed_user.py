@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,7 +21,8 @@ class ModelUser:
     """[H] movie_index of the history: merged, oldest first, at most max_history of the manifest."""
     ratings: NDArray[np.float32]
     """[H]"""
-    profile: Profile
+    tokens: Sequence[str]
+    """The profile, as Profile.tokens makes them."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -28,9 +30,12 @@ class RequestUser:
     """The user of one request."""
 
     model: ModelUser
+    profile: Profile
     state: UserState
     seen: NDArray[np.int64]
     """movie_index of every rated movie, stored or in the request, oldest first."""
+    history_ids: NDArray[np.bytes_]
+    """[H] UTF-8, of the models' history."""
     taste: Taste
     """By the movies of the models' history."""
     degraded_reasons: tuple[DegradedReason, ...] = ()

@@ -28,7 +28,51 @@ def _shared(code: int) -> NDArray[np.int8]:
 
 
 _COLUMNS_OF: Final = {source: _shared(code) for source, code in SOURCE_CODES.items()}
-"""Columns `sources` of one source."""
+
+
+def sources_of(source: Source, n_movies: int) -> NDArray[np.int8]:
+    """A column `sources` of one source."""
+    if n_movies > K_MAX:
+        return np.full(n_movies, SOURCE_CODES[source], np.int8)
+    return _COLUMNS_OF[source][:n_movies]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reasons:
+    """What of a history pulls each of K movies up."""
+
+    cited: NDArray[np.int16]
+    """[K, REASONS_MAX] places in the history, strongest first; NOBODY where no more are cited."""
+    drops: NDArray[np.float32]
+    """[K, REASONS_MAX] what the retrieval score would lose without each; not rising."""
+
+    @classmethod
+    def none(cls, n_movies: int) -> Reasons:
+        """Nothing is cited for any of the movies."""
+        return cls(
+            np.full((n_movies, REASONS_MAX), NOBODY, np.int16),
+            np.zeros((n_movies, REASONS_MAX), np.float32),
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Explained:
+    """The reasons of K movies, by movie."""
+
+    movies: NDArray[np.int64]
+    """[K] movie_index; no movie repeats."""
+    reasons: Reasons
+
+    def of(self, movies: NDArray[np.int64]) -> Reasons:
+        """The reasons of [M] movies; nothing is cited for one that is not explained."""
+        place = {movie: place for place, movie in enumerate(self.movies.tolist())}
+        # Behind the last one stands who has none.
+        places = [place.get(movie, len(self.movies)) for movie in movies.tolist()]
+        none = Reasons.none(1)
+        return Reasons(
+            np.concatenate([self.reasons.cited, none.cited])[places],
+            np.concatenate([self.reasons.drops, none.drops])[places],
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,13 +84,9 @@ class Ranking:
     scores: NDArray[np.float32]
     """[K]"""
     ratings: NDArray[np.float32]
-    """[K] NaN = the models did not say."""
+    """[K] inside the release's range; NaN = the models did not say."""
     sources: NDArray[np.int8]
     """[K] positions in SOURCES."""
-    cited: NDArray[np.int16]
-    """[K, REASONS_MAX] places of the movies of the history that pull it up; NOBODY = none."""
-    drops: NDArray[np.float32]
-    """[K, REASONS_MAX] what the retrieval score would lose without each; not rising."""
 
     @classmethod
     def of(
@@ -55,22 +95,15 @@ class Ranking:
         movies: ArrayLike,
         scores: ArrayLike,
         ratings: ArrayLike | None = None,
-        cited: NDArray[np.int16] | None = None,
-        drops: NDArray[np.float32] | None = None,
     ) -> Ranking:
-        """[K] movies of one source; where something is left out, nobody says it."""
+        """[K] movies of one source; ratings that are left out nobody says."""
         rows = np.asarray(movies, np.int64)
         k = len(rows)
-        if cited is None or drops is None:
-            cited = np.full((k, REASONS_MAX), NOBODY, np.int16)
-            drops = np.zeros((k, REASONS_MAX), np.float32)
         return cls(
             rows,
             np.asarray(scores, np.float32),
             np.full(k, np.nan, np.float32) if ratings is None else np.asarray(ratings, np.float32),
-            _COLUMNS_OF[source][:k] if k <= K_MAX else np.full(k, SOURCE_CODES[source], np.int8),
-            cited,
-            drops,
+            sources_of(source, k),
         )
 
     def __len__(self) -> int:
@@ -103,22 +136,32 @@ _COLUMNS: Final = tuple(column.name for column in fields(Ranking))
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RankedList:
-    """A ranking by movie id, or what pages have left of it: it outlives the release it is from."""
+    """A ranking by movie id, or what pages have left of it: it outlives the release it is from.
 
+    Where movie_index is NOBODY, the catalogue that pages are cut from lacks the movie.
+    """
+
+    movies: NDArray[np.int64]
+    """[K] movie_index, best first."""
     movie_ids: NDArray[np.bytes_]
-    """[K] UTF-8, best first."""
+    """[K] UTF-8."""
     predicted_ratings: NDArray[np.float32]
     """[K] inside the release's range."""
     scores: NDArray[np.float32]
     """[K]"""
     sources: NDArray[np.int8]
     """[K] positions in SOURCES."""
+    history: NDArray[np.int64]
+    """[H] movie_index of the history by which movies are cited, oldest first; empty where none are;
+    of a long one those that are cited."""
     history_ids: NDArray[np.bytes_]
-    """[H] UTF-8, of the history by which movies are cited; of a long one those that are cited."""
-    cited: NDArray[np.int16]
-    """[K, REASONS_MAX] as in Ranking."""
-    drops: NDArray[np.float32]
-    """[K, REASONS_MAX] as in Ranking."""
+    """[H] UTF-8."""
+    history_ratings: NDArray[np.float32]
+    """[H] NaN = seen and not rated."""
+    reasons: Reasons | None
+    """None = those of a page are made when it is cut."""
+    is_trained: bool
+    """Whether training saw each movie of both; False = maybe not."""
     taste: Taste
     is_newcomer: bool
     """Without history, asking for the final order: popularity alone speaks for what models say."""

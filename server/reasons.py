@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 
-from server.domain import Movie, Popular, Reason, SharedGenre, Source
+from server.domain import Popular, Reason, SharedGenre, Source
 
 BY_MODELS: Final = frozenset({Source.RETRIEVAL, Source.ENGINE})
 """Sources of what the models say."""
@@ -36,7 +36,7 @@ class Taste:
 
 
 def further_reasons(
-    movies: Sequence[Movie],
+    genres: Sequence[Sequence[str]],
     sources: Sequence[Source],
     is_cited: Sequence[bool],
     taste: Taste,
@@ -49,26 +49,24 @@ def further_reasons(
     nothing is cited, the genre that the movie shares with most of the history.
 
     Args:
-      movies: that are listed.
+      genres: of the movies that are listed.
       sources: where each is from.
       is_cited: whether movies of the history are cited for it.
       taste: of the user.
       is_newcomer: as in RankedList.
     """
-    if not taste.favorites and not is_newcomer and all(is_cited) and BY_MODELS.issuperset(sources):
-        return [()] * len(movies)
     return [
-        _further(movie, source, taste, is_cited=cited, is_newcomer=is_newcomer)
-        for movie, source, cited in zip(movies, sources, is_cited, strict=True)
+        _further(names, source, taste, is_cited=cited, is_newcomer=is_newcomer)
+        for names, source, cited in zip(genres, sources, is_cited, strict=True)
     ]
 
 
 def _further(
-    movie: Movie, source: Source, taste: Taste, *, is_cited: bool, is_newcomer: bool
+    genres: Sequence[str], source: Source, taste: Taste, *, is_cited: bool, is_newcomer: bool
 ) -> tuple[Reason, ...]:
-    found: list[Reason] = [SharedGenre(g) for g in movie.genres if g in taste.favorites]
+    found: list[Reason] = [SharedGenre(g) for g in genres if g in taste.favorites]
     if is_newcomer if source in BY_MODELS else source is Source.POPULAR:
         found.append(Popular())
-    if not (found or is_cited) and (known := [g for g in movie.genres if g in taste.n_seen]):
+    if not (found or is_cited) and (known := [g for g in genres if g in taste.n_seen]):
         found.append(SharedGenre(max(known, key=taste.n_seen.__getitem__)))
     return tuple(found)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-import os
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,22 +12,36 @@ from server.deadline import Budget
 from server.diversity import diversified
 from server.domain import (
     NOBODY,
-    Answer,
     MovieId,
     Order,
-    Page,
-    Profile,
+    Reason,
     RecommendQuery,
 )
+from server.engine.explaining import reasons_of
 from server.features.store import FeatureStore
+from server.ids import new_id
 from server.ladder import Ladder
+from server.page import Page
 from server.paging import PageTokens
 from server.profile_mix import mixed_by_profile
-from server.ranking import LONG_HISTORY, SOURCES, RankedList, Ranking, cited_places
-from server.reasons import further_reasons
+from server.ranking import (
+    LONG_HISTORY,
+    SOURCES,
+    RankedList,
+    Ranking,
+    Reasons,
+    cited_places,
+)
+from server.reasons import BY_MODELS, further_reasons
 from server.releases import ActiveRelease
 from server.servables import NO_MOVIES, Models
 from server.users import request_user
+
+NO_RATINGS: Final[NDArray[np.float32]] = np.zeros(0, np.float32)
+NO_IDS: Final[NDArray[np.bytes_]] = np.zeros(0, np.bytes_)
+
+_BY_MODELS: Final = bytes(code for code, source in enumerate(SOURCES) if source in BY_MODELS)
+"""Positions in SOURCES of what the models say."""
 
 
 def rank_movies(
@@ -43,49 +57,58 @@ def rank_movies(
     """
     user = request_user(release, store, query.user_id, query.history, query.profile)
     ladder = Ladder(release, query, user, budget, models)
-    ranking = ladder.by_models()
-    profile, is_new = user.model.profile, not len(user.model.movies)
-    if query.order is Order.DEFAULT and profile != Profile() and is_new:
-        ranking = mixed_by_profile(release, profile, ladder.allowed, ranking)
+    ranking = by_models = ladder.by_models()
+    is_new = not len(user.model.movies)
+    if is_new and user.profile and query.order is Order.DEFAULT:
+        ranking = mixed_by_profile(release, user.profile, ladder.allowed, ranking)
     ranking = ladder.filled(ranking)
     catalogue = release.catalogue
     if query.diversity > 0:
         order = diversified(catalogue, ranking.movies, ranking.scores, query.diversity)
         ranking = ranking.take(order)
     by_default = query.order is Order.DEFAULT
-    history, cited = user.model.movies, ranking.cited
-    if not by_default:
+    # What is left of an order that all models made says a rating of each movie.
+    says_all = ranking is by_models and not ladder.degradation.reasons
+    history, history_ids, history_ratings, reasons = NO_MOVIES, NO_IDS, NO_RATINGS, None
+    if by_default:
         # Reasons are those of the retrieval score, which makes no other order.
-        history, cited = NO_MOVIES, np.full_like(cited, NOBODY)
-    elif len(history) > LONG_HISTORY:
-        places, cited = cited_places(cited, len(history))
-        history = history.take(places)
+        history, history_ids = user.model.movies, user.history_ids
+        history_ratings = user.model.ratings
+    if ladder.explained is not None:
+        reasons = ladder.explained.of(ranking.movies)
+        if len(history) > LONG_HISTORY:
+            places, cited = cited_places(reasons.cited, len(history))
+            history, history_ids = history.take(places), history_ids.take(places)
+            history_ratings = history_ratings.take(places)
+            reasons = Reasons(cited, reasons.drops)
     return RankedList(
+        movies=ranking.movies,
         movie_ids=catalogue.ids_of(ranking.movies),
-        predicted_ratings=_ratings(release, ranking),
+        predicted_ratings=ranking.ratings if says_all else _ratings(release, ranking),
         scores=ranking.scores,
         sources=ranking.sources,
-        history_ids=catalogue.ids_of(history),
-        cited=cited,
-        drops=ranking.drops,
+        history=history,
+        history_ids=history_ids,
+        history_ratings=history_ratings,
+        reasons=reasons,
+        is_trained=not release.added,
         taste=user.taste,
         is_newcomer=by_default and is_new,
         user_state=user.state,
-        recommendation_id=os.urandom(16).hex(),
+        recommendation_id=new_id(),
         release_version=release.version,
         degraded_reasons=ladder.degradation.reasons,
     )
 
 
 def _ratings(release: ActiveRelease, ranking: Ranking) -> NDArray[np.float32]:
-    """[K] inside the range; a movie's mean where the models did not say."""
+    """[K] those of the models, or a movie's mean where they did not say."""
     ratings = ranking.ratings
     # One that nobody said makes a sum that nobody can say.
     if math.isnan(np.add.reduce(ratings)):
         means = release.catalogue.shrunk_means[ranking.movies]
         ratings = np.where(np.isnan(ratings), means, ratings)
-    low, high = release.manifest.rating_range
-    return np.minimum(np.maximum(ratings, np.float32(low)), np.float32(high))
+    return ratings
 
 
 def cut_page(
@@ -106,29 +129,55 @@ def cut_page(
       query_hash: of the request, which the token is bound to.
       unknown: the request's movie ids that the catalogue does not have.
     """
-    catalogue, shown = release.catalogue, slice(page_size)
-    cited: list[list[int]] = ranked.cited[shown].tolist()
-    named = list({place for places in cited for place in places if place != NOBODY})
-    listed_ids, cited_ids = ranked.movie_ids[shown].tolist(), ranked.history_ids[named].tolist()
-    movies = catalogue.movies_of(listed_ids + cited_ids)
-    history = dict(zip(named, movies[len(listed_ids) :], strict=True))
-    del movies[len(listed_ids) :]
-    sources = [SOURCES[code] for code in ranked.sources[shown].tolist()]
-    is_cited = [max(places) != NOBODY for places in cited]
-    more = len(ranked) > page_size
+    n_movies = min(page_size, len(ranked))
+    sources = ranked.sources[:n_movies].tobytes()
+    # What is left of them when those of the models are taken off at both ends.
+    by_models = not sources.strip(_BY_MODELS)
+    reasons = ranked.reasons
+    if reasons is None:
+        reasons = _reasons(release, ranked, n_movies, all_by_models=by_models)
+    says_all = by_models and not ranked.is_newcomer and not ranked.taste.favorites
     return Page(
-        movies=movies,
-        predicted_ratings=ranked.predicted_ratings[shown].tolist(),
-        scores=ranked.scores[shown].tolist(),
+        catalogue=release.catalogue,
+        ranked=ranked,
         sources=sources,
-        cited=cited,
-        drops=ranked.drops[shown].tolist(),
-        history=history,
-        reasons=further_reasons(
-            movies, sources, is_cited, ranked.taste, is_newcomer=ranked.is_newcomer
-        ),
-        user_state=ranked.user_state,
-        recommendation_id=ranked.recommendation_id,
-        next_page_token=tokens.seal(ranked, page_size, query_hash) if more else "",
-        answer=Answer(ranked.release_version, ranked.degraded_reasons, unknown),
+        reasons=reasons,
+        # Movies are cited for each of them, and nothing else speaks for any.
+        further=()
+        if says_all and NOBODY not in reasons.cited[:n_movies, 0].tolist()
+        else _further(release, ranked, reasons, n_movies),
+        next_page_token=tokens.seal(ranked, n_movies, query_hash) if n_movies < len(ranked) else "",
+        unknown=unknown,
+    )
+
+
+def _reasons(
+    release: ActiveRelease, ranked: RankedList, n_movies: int, *, all_by_models: bool
+) -> Reasons:
+    """What of the history pulls the first movies of a list up."""
+    movies = ranked.movies[:n_movies]
+    if not all_by_models:
+        # What the models did not put into the list, no movie of the history pulls up.
+        by_models = np.isin(ranked.sources[:n_movies], list(_BY_MODELS))
+        movies = np.where(by_models, movies, NOBODY)
+    return reasons_of(
+        release,
+        ranked.history,
+        ranked.history_ratings,
+        movies,
+        are_trained=ranked.is_trained and all_by_models,
+    )
+
+
+def _further(
+    release: ActiveRelease, ranked: RankedList, reasons: Reasons, n_movies: int
+) -> list[tuple[Reason, ...]]:
+    """What else speaks for the first movies of a list."""
+    listed = release.catalogue.movies
+    return further_reasons(
+        [listed[row].genres if row != NOBODY else () for row in ranked.movies[:n_movies].tolist()],
+        [SOURCES[code] for code in ranked.sources[:n_movies].tolist()],
+        [max(places) != NOBODY for places in reasons.cited[:n_movies].tolist()],
+        ranked.taste,
+        is_newcomer=ranked.is_newcomer,
     )

@@ -14,6 +14,8 @@ from protos.recommender.v1 import recommender_pb2 as pb
 from server.checks import MAX_AGE, MAX_ID_BYTES, MAX_TEXT_BYTES, FieldChecks, are_plain_ids
 from server.domain import (
     NO_FILTER,
+    NO_HISTORY,
+    NO_PROFILE,
     History,
     MovieFilter,
     MovieId,
@@ -51,8 +53,6 @@ _ORDERS = {
     pb.RecommendUserRequest.ORDER_BY_PREDICTED_RATING: Order.PREDICTED_RATING,
 }
 
-_NO_HISTORY, _NO_PROFILE = History(), Profile()
-
 
 def recommend_query(request: pb.RecommendUserRequest, manifest: Manifest) -> RecommendQuery:
     """The query of a RecommendUserRequest that asks for a first page.
@@ -62,12 +62,16 @@ def recommend_query(request: pb.RecommendUserRequest, manifest: Manifest) -> Rec
     """
     checks = FieldChecks()
     checks.user_id("user_id", request.user_id)
+    if len(request.ListFields()) <= 1 and request.user_id:
+        # As most do, it says who asks and nothing else.
+        checks.done()
+        return RecommendQuery(UserId(request.user_id), DEFAULT_PAGE_SIZE)
     n_movies = page_size(request.page_size, checks)
     # Once: each look into the message makes all its strings anew.
     excluded = tuple(request.exclude_movie_ids)
     if excluded:
         checks.movie_ids("exclude_movie_ids", excluded, 0, MAX_EXCLUDED)
-    wish, history, profile = NO_FILTER, _NO_HISTORY, _NO_PROFILE
+    wish, history, profile = NO_FILTER, NO_HISTORY, NO_PROFILE
     # Most requests say nothing of these.
     if request.HasField("filter"):
         wish = movie_filter(request.filter, manifest, checks)

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from protos.recommender.v1 import recommender_pb2 as pb
 from server.domain import (
     Answer,
+    DegradedReason,
     FoundMovies,
     KnownUser,
     Movie,
-    Page,
+    MovieId,
     PopularMovies,
     PredictedRatings,
     Profile,
@@ -21,8 +23,11 @@ from server.domain import (
     UserState,
     Version,
 )
+from server.movie_fields import movie_message
+from server.page import Page
+from server.ranking import SOURCES
 from server.status import ServingStatus
-from server.wire import SOURCE_NUMBERS, movie_message, recommend_user_response
+from server.wire import SOURCE_NUMBERS, recommend_user_response
 
 _USER_STATES: Final[Mapping[UserState, pb.UserState]] = {
     UserState.HOT: pb.USER_STATE_HOT,
@@ -30,31 +35,25 @@ _USER_STATES: Final[Mapping[UserState, pb.UserState]] = {
     UserState.COLD: pb.USER_STATE_COLD,
 }
 _USER_STATE_NAMES: Final = {state: pb.UserState.Name(n) for state, n in _USER_STATES.items()}
-_SOURCE_NAMES: Final = {source: pb.Source.Name(n) for source, n in SOURCE_NUMBERS.items()}
+_SOURCE_NAMES: Final = [pb.Source.Name(SOURCE_NUMBERS[source]) for source in SOURCES]
+"""By position in SOURCES."""
 
 
 class WrittenResponse(NamedTuple):
-    """A response as it goes out, and what the log says of it."""
+    """A RecommendUserResponse as it goes out."""
 
     message: bytes
-    described: Mapping[str, Any]
+    page: Page
+    """What it says."""
 
 
 def recommend_response(page: Page) -> WrittenResponse:
     """The page of a RecommendUser, a RecommendUserResponse."""
-    how, state = page.answer, _USER_STATES[page.user_state]
-    return WrittenResponse(
-        recommend_user_response(page, state, _answer(how).SerializeToString()),
-        {
-            **_described(how.release_version, [reason.value for reason in how.degraded_reasons]),
-            "user_state": _USER_STATE_NAMES[page.user_state],
-            "n_results": len(page.movies),
-            # Of a page, count() is quicker than to set up a Counter.
-            "sources": {
-                _SOURCE_NAMES[s]: page.sources.count(s) for s in dict.fromkeys(page.sources)
-            },
-        },
-    )
+    ranked = page.ranked
+    how = _written_answer if page.unknown else _kept_answer
+    answer = how(ranked.release_version, ranked.degraded_reasons, page.unknown)
+    message = recommend_user_response(page, _USER_STATES[ranked.user_state], answer)
+    return WrittenResponse(message, page)
 
 
 def rating_response(answer: PredictedRatings) -> pb.PredictRatingResponse:
@@ -162,8 +161,8 @@ def status_response(status: ServingStatus) -> pb.GetServingStatusResponse:
 def describe(response: Any) -> Mapping[str, Any]:
     """What log and metrics say of a response: counts and flags, nothing of a user."""
     match response:
-        case WrittenResponse(_, described):
-            return described
+        case WrittenResponse(_, page):
+            return _of_page(page)
         case pb.BatchRecommendResponse():
             kinds = Counter(result.WhichOneof("result") for result in response.results)
             return {"n_results": len(response.results), "n_errors": kinds["error"]}
@@ -185,6 +184,16 @@ def describe(response: Any) -> Mapping[str, Any]:
     rated = isinstance(response, pb.PredictRatingResponse)
     described["sources"] = _counted(entry.source for entry in entries) if rated else {}
     return described
+
+
+def _of_page(page: Page) -> dict[str, Any]:
+    ranked, codes = page.ranked, page.sources
+    return {
+        **_described(ranked.release_version, [reason.value for reason in ranked.degraded_reasons]),
+        "user_state": _USER_STATE_NAMES[ranked.user_state],
+        "n_results": len(codes),
+        "sources": {_SOURCE_NAMES[code]: codes.count(code) for code in set(codes)},
+    }
 
 
 def _described(release_version: int, degraded_reasons: Sequence[str]) -> dict[str, Any]:
@@ -215,3 +224,13 @@ def _answer(answer: Answer) -> pb.Answer:
         degraded_reasons=[reason.value for reason in answer.degraded_reasons],
         unknown_movie_ids=answer.unknown_movie_ids,
     )
+
+
+def _written_answer(
+    version: Version, degraded_reasons: tuple[DegradedReason, ...], unknown: tuple[MovieId, ...]
+) -> bytes:
+    return _answer(Answer(version, degraded_reasons, unknown)).SerializeToString()
+
+
+_kept_answer: Final = lru_cache(256)(_written_answer)
+"""For requests all of whose movies are known: there are not many such answers."""

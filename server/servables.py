@@ -37,7 +37,7 @@ from server.model_inputs import (
 from server.movie_space import place_by_content
 from server.placed_user import ModelUser
 from server.prediction import PredictionClient, ServableCall
-from server.ranking import Ranking
+from server.ranking import Explained, Ranking, Reasons
 from server.releases import ActiveRelease, MovieVectors
 from serving.contract import (
     BATCH_SIZES,
@@ -56,8 +56,10 @@ MAX_INDEX_EXCLUSIONS: Final = 200
 
 
 _RANKED: Final = ("movie_ids", "scores")
-_BY_ID: Final = ("movie_ids", "scores", "ratings", "reason_ids", "reason_drops")
-_BY_NUMBER: Final = ("movie_numbers", "scores", "ratings", "reason_places", "reason_drops")
+_BY_ID: Final = ("movie_ids", "scores", "ratings")
+_REASONS_BY_ID: Final = ("reason_ids", "reason_drops")
+_BY_NUMBER: Final = ("movie_numbers", "scores", "ratings")
+_REASONS_BY_NUMBER: Final = ("reason_places", "reason_drops")
 BY_NUMBER_SINCE: Final = 2
 """The contract that `by_number` came with; an older release is asked by ids."""
 _VECTORS: Final = ("user_vector", "rating_vector", "rating_bias", "score_stats")
@@ -79,6 +81,7 @@ class RankingQuery:
     """[N] by movie_index what those two leave; None = whoever wants to know works it out."""
     order: Order = Order.DEFAULT
     wants_vectors: bool = False
+    wants_reasons: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -94,6 +97,18 @@ class UserVectors:
     """Mean and deviation of the retrieval scores, then of the ratings."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Recommended:
+    """What the models say to a RankingQuery."""
+
+    ranking: Ranking
+    """Without what is excluded or filtered."""
+    vectors: UserVectors | None
+    """None where the query does not want them, like `explained`."""
+    explained: Explained | None
+    """The movies of the ranking."""
+
+
 class Models(Protocol):
     """What the use cases ask of the models.
 
@@ -105,10 +120,8 @@ class Models(Protocol):
         """Where an answer says that its movies and ratings come from."""
         ...
 
-    def recommend(
-        self, release: ActiveRelease, query: RankingQuery, budget: Budget
-    ) -> tuple[Ranking, UserVectors | None]:
-        """The final order without excluded and filtered movies; vectors where asked for."""
+    def recommend(self, release: ActiveRelease, query: RankingQuery, budget: Budget) -> Recommended:
+        """The final order."""
         ...
 
     def user_vectors(self, release: ActiveRelease, user: ModelUser, budget: Budget) -> UserVectors:
@@ -166,12 +179,10 @@ class ServableModels:
         self._prediction = prediction
         self._merged = MergedCalls(prediction)
 
-    def recommend(
-        self, release: ActiveRelease, query: RankingQuery, budget: Budget
-    ) -> tuple[Ranking, UserVectors | None]:
+    def recommend(self, release: ActiveRelease, query: RankingQuery, budget: Budget) -> Recommended:
         if (
             INDEX_PART in release.index_parts
-            and query.filter == NO_FILTER
+            and not query.filter
             and query.order is Order.DEFAULT
             and len(query.excluded) <= MAX_INDEX_EXCLUSIONS
         ):
@@ -265,34 +276,38 @@ class ServableModels:
 
     def _recommend(
         self, release: ActiveRelease, servable: str, query: RankingQuery, budget: Budget
-    ) -> tuple[Ranking, UserVectors | None]:
+    ) -> Recommended:
         asked = (release, query.user, query.excluded, query.filter, query.order)
         vectors = _VECTORS if query.wants_vectors else ()
+        explained = None
         if release.manifest.contract_version < BY_NUMBER_SINCE:
             call = ServableCall(servable, DEFAULT_SIGNATURE, release.version)
+            wanted = (*_BY_ID, *vectors, *(_REASONS_BY_ID if query.wants_reasons else ()))
             outputs = self._prediction.predict(
-                call, recommend_by_id(*asked), (*_BY_ID, *vectors), budget, _sizes(release)
+                call, recommend_by_id(*asked), wanted, budget, _sizes(release)
             )
             kept, movies = _rows(release, call, outputs)
-            places = _cited(release, query.user, outputs["reason_ids"][0][kept])
+            if query.wants_reasons:
+                places = _cited(release, query.user, outputs["reason_ids"][0][kept])
         else:
             call = ServableCall(servable, BY_NUMBER, release.version)
-            sizes = tuple(_sizes(release).items())
-            question = Question(call, (*_BY_NUMBER, *vectors), sizes, query.order)
+            wanted = (*_BY_NUMBER, *vectors, *(_REASONS_BY_NUMBER if query.wants_reasons else ()))
+            question = Question(call, wanted, tuple(_sizes(release).items()), query.order)
             outputs = self._merged.predict(question, recommend_by_number(*asked), budget)
             kept, movies = _numbered_rows(release, call, outputs["movie_numbers"][0])
-            places = outputs["reason_places"][0][kept] - (1 + N_NEUTRAL)
-        drops = outputs["reason_drops"][0][kept]
-        is_cited = (drops > 0) & (places >= 0) & (places < len(query.user.movies))
-        ranking = Ranking.of(
-            Source.RETRIEVAL,
-            movies,
-            outputs["scores"][0][kept],
-            outputs["ratings"][0][kept],
-            np.where(is_cited, places, NOBODY).astype(np.int16),
-            drops,
+            if query.wants_reasons:
+                places = outputs["reason_places"][0][kept] - (1 + N_NEUTRAL)
+        if query.wants_reasons:
+            drops = outputs["reason_drops"][0][kept]
+            is_cited = (drops > 0) & (places >= 0) & (places < len(query.user.movies))
+            cited = np.where(is_cited, places, NOBODY).astype(np.int16)
+            explained = Explained(movies, Reasons(cited, drops))
+        ratings = np.clip(outputs["ratings"][0][kept], *release.manifest.rating_range)
+        return Recommended(
+            Ranking.of(Source.RETRIEVAL, movies, outputs["scores"][0][kept], ratings),
+            _user_vectors(outputs) if query.wants_vectors else None,
+            explained,
         )
-        return ranking, _user_vectors(outputs) if query.wants_vectors else None
 
     def _embed(
         self, release: ActiveRelease, movies: Sequence[NewMovie], budget: Budget

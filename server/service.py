@@ -155,7 +155,7 @@ class RecommenderServicer(recommender_pb2_grpc.RecommenderServiceServicer):
         if request.page_token:
             # The query was checked when its first page was asked for.
             n_movies = requests.next_page_size(request)
-            ranked = self._parts.page_tokens.open(request.page_token, query_hash)
+            ranked = self._parts.page_tokens.open(request.page_token, query_hash, release.catalogue)
             named = requests.named_movies(request)
         else:
             query = requests.recommend_query(request, release.manifest)

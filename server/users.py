@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from server.domain import (
     GUEST,
+    NO_HISTORY,
+    NO_PROFILE,
     Answer,
     DegradedReason,
     History,
@@ -30,7 +32,7 @@ from server.servables import MAX_WIDTH
 
 _log = logging.getLogger(__name__)
 
-NOBODY = StoredUser(Profile(), History())
+NOBODY = StoredUser(NO_PROFILE, NO_HISTORY)
 
 
 def request_user(
@@ -47,7 +49,7 @@ def request_user(
         _log.warning("answer degraded", extra=fields(call="store", detail=str(error)))
         reasons = (DegradedReason.FEATURE_STORE_UNAVAILABLE,)
         return _request_user(release, user_id, NOBODY, history, profile, reasons)
-    if len(history) or profile != NOBODY.profile:
+    if history or profile:
         return _request_user(release, user_id, stored, history, profile)
     # A store that keeps a user in memory gives the same object until the user changes.
     kept = release.users.get(user_id)
@@ -75,9 +77,11 @@ def _request_user(
     newest = min(release.manifest.max_history, MAX_WIDTH)
     movies = seen[-newest:]
     return RequestUser(
-        ModelUser(user_id, movies, ratings[-newest:], who),
+        ModelUser(user_id, movies, ratings[-newest:], who.tokens()),
+        who,
         user_state(stored.history, len(seen), who),
         seen,
+        catalogue.ids_of(movies),
         Taste(who.favorite_genres, _n_seen(catalogue, release.manifest.genres, movies)),
         degraded_reasons,
     )
@@ -109,7 +113,7 @@ def user_state(stored: History, n_rated: int, profile: Profile) -> UserState:
     """HOT with a stored rating, WARM with anything else that is known, else COLD."""
     if len(stored):
         return UserState.HOT
-    return UserState.WARM if n_rated or profile != NOBODY.profile else UserState.COLD
+    return UserState.WARM if n_rated or profile else UserState.COLD
 
 
 def merge_histories(stored: History, request: History) -> History:
@@ -127,7 +131,10 @@ def merge_histories(stored: History, request: History) -> History:
     return History(tuple(rows), ratings, times)
 
 
-def unknown_movies(release: ActiveRelease, *id_lists: Iterable[MovieId]) -> tuple[MovieId, ...]:
+def unknown_movies(release: ActiveRelease, *id_lists: Sequence[MovieId]) -> tuple[MovieId, ...]:
     """The ids that the catalogue does not have, each once, in the order of the request."""
+    # Most requests name none.
+    if not any(id_lists):
+        return ()
     index = release.catalogue.index
     return tuple(dict.fromkeys([i for ids in id_lists for i in ids if i not in index]))

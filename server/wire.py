@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Final
 
 from protos.recommender.v1 import recommender_pb2 as pb
-from server.domain import NOBODY, Movie, Page, Popular, Reason, SharedGenre, Source
-
-MOVIES_KEPT: Final = 8192
-"""Movies that are not written anew, listed ones and cited ones; about 200 bytes each."""
+from server import native
+from server.domain import NOBODY, Reason, SharedGenre, Source
+from server.movie_fields import field_of, varint
+from server.page import Page
+from server.ranking import SOURCES
 
 SOURCE_NUMBERS: Final[Mapping[Source, pb.Source]] = {
     Source.RETRIEVAL: pb.SOURCE_RETRIEVAL,
@@ -33,9 +34,6 @@ _Cited = pb.Reason.BecauseOfMovie
 _BYTES, _DOUBLE, _VARINT = 2, 1, 0
 """Wire types."""
 
-_SMALL: Final = tuple(bytes((number,)) for number in range(0x80))
-"""Numbers of one byte."""
-
 
 def _tag(number: int, wire_type: int) -> bytes:
     return bytes((number << 3 | wire_type,))
@@ -46,22 +44,18 @@ _USER_STATE: Final = _tag(_Response.USER_STATE_FIELD_NUMBER, _VARINT)
 _RECOMMENDATION_ID: Final = _tag(_Response.RECOMMENDATION_ID_FIELD_NUMBER, _BYTES)
 _PAGE_TOKEN: Final = _tag(_Response.NEXT_PAGE_TOKEN_FIELD_NUMBER, _BYTES)
 _ANSWER: Final = _tag(_Response.ANSWER_FIELD_NUMBER, _BYTES)
-_MOVIE: Final = _tag(_Row.MOVIE_FIELD_NUMBER, _BYTES)
 _REASON: Final = _tag(_Row.REASONS_FIELD_NUMBER, _BYTES)
 _BECAUSE: Final = _tag(pb.Reason.BECAUSE_OF_MOVIE_FIELD_NUMBER, _BYTES)
 _SHARED_GENRE: Final = _tag(pb.Reason.SHARED_GENRE_FIELD_NUMBER, _BYTES)
-_POPULAR: Final = _tag(pb.Reason.POPULAR_FIELD_NUMBER, _VARINT) + b"\x01"
+_IS_POPULAR: Final = field_of(_REASON, _tag(pb.Reason.POPULAR_FIELD_NUMBER, _VARINT) + b"\x01")
 _RATING: Final = _tag(_Row.PREDICTED_RATING_FIELD_NUMBER, _DOUBLE)
 _SCORE: Final = _tag(_Row.SCORE_FIELD_NUMBER, _DOUBLE)
 _WEIGHT: Final = _tag(_Cited.WEIGHT_FIELD_NUMBER, _DOUBLE)
-_DOUBLE_BYTES: Final = 9
-"""Of a field, with its tag."""
+_SOURCE: Final = _tag(_Row.SOURCE_FIELD_NUMBER, _VARINT)
+_NUMBERS: Final = bytes(SOURCE_NUMBERS[source] for source in SOURCES)
+"""Of the public API, by position in SOURCES."""
 _pack_number: Final = struct.Struct("<cd").pack
 _pack_numbers: Final = struct.Struct("<cdcd").pack
-_SOURCES: Final = {
-    source: _tag(_Row.SOURCE_FIELD_NUMBER, _VARINT) + _SMALL[number]
-    for source, number in SOURCE_NUMBERS.items()
-}
 
 
 def recommend_user_response(page: Page, user_state: int, how: bytes) -> bytes:
@@ -72,104 +66,79 @@ def recommend_user_response(page: Page, user_state: int, how: bytes) -> bytes:
       user_state: pb.UserState of the page.
       how: the field `answer`, as it is written.
     """
-    token = page.next_page_token
-    return b"".join(
-        [
-            *_recommendations(page),
-            _USER_STATE,
-            _varint(user_state),
-            _field(_RECOMMENDATION_ID, page.recommendation_id.encode()),
-            # An empty string is not written.
-            _field(_PAGE_TOKEN, token.encode()) if token else b"",
-            _field(_ANSWER, how),
-        ]
-    )
+    further: Sequence[bytes] = ()
+    if page.further:
+        further = [b"".join(map(_reason, reasons)) for reasons in page.further]
+    return _response(page, further, _NUMBERS, user_state, how)
 
 
-def _recommendations(page: Page) -> list[bytes]:
-    """The field `recommendations` in pieces."""
-    citations = {place: _cited(movie) for place, movie in page.history.items()}
-    written: list[bytes] = []
-    # One loop, and calls for what is rare alone: a call for each movie and each reason would take
-    # as long as all the rest of it.
-    for movie, rating, score, source, places, drops, reasons in zip(
-        page.movies,
-        page.predicted_ratings,
-        page.scores,
-        page.sources,
-        page.cited,
-        page.drops,
-        page.reasons,
-        strict=True,
+def response_in_python(
+    page: Page, further: Sequence[bytes], source_numbers: bytes, user_state: int, how: bytes
+) -> bytes:
+    """As recommend_user_response; `_pages.response` writes the same bytes.
+
+    Args:
+      page: what it says.
+      further: [n] the fields `reasons` that are not of cited movies; empty where there are none.
+      source_numbers: pb.Source, below 128, by position in SOURCES.
+      user_state: pb.UserState of the page.
+      how: the field `answer`, as it is written.
+    """
+    ranked, fields, n_movies = page.ranked, page.catalogue.fields, len(page.sources)
+    ids, history, history_ids = ranked.movie_ids, ranked.history.tolist(), ranked.history_ids
+    written = []
+    for number, (movie, rating, score, source, places, drops) in enumerate(
+        zip(
+            ranked.movies[:n_movies].tolist(),
+            ranked.predicted_ratings[:n_movies].tolist(),
+            ranked.scores[:n_movies].tolist(),
+            page.sources,
+            page.reasons.cited[:n_movies].tolist(),
+            page.reasons.drops[:n_movies].tolist(),
+            strict=True,
+        )
     ):
-        numbers = (
+        parts = [
+            fields.of(movie) if movie != NOBODY else fields.bare(ids[number]),
             _pack_numbers(_RATING, rating, _SCORE, score)
             if rating and score
-            else _with_zeros(rating, score)
-        )
-        parts = [_movie(movie), numbers, _SOURCES[source]]
+            else _unless_zero(_RATING, rating) + _unless_zero(_SCORE, score),
+            _SOURCE,
+            source_numbers[source : source + 1],
+        ]
         for place, drop in zip(places, drops, strict=True):
             if place != NOBODY:
-                parts += citations[place], _pack_number(_WEIGHT, drop)
-        if reasons:
-            parts += map(_reason, reasons)
-        row = b"".join(parts)
-        written += _ROW, _varint(len(row)), row
-    return written
+                cited = history[place]
+                field = fields.of(cited) if cited != NOBODY else fields.bare(history_ids[place])
+                because = field_of(_BECAUSE, field + _pack_number(_WEIGHT, drop))
+                parts.append(field_of(_REASON, because))
+        if further:
+            parts.append(further[number])
+        written.append(field_of(_ROW, b"".join(parts)))
+    token = page.next_page_token
+    written += [
+        _USER_STATE,
+        varint(user_state),
+        field_of(_RECOMMENDATION_ID, ranked.recommendation_id.encode()),
+        # An empty string is not written.
+        field_of(_PAGE_TOKEN, token.encode()) if token else b"",
+        field_of(_ANSWER, how),
+    ]
+    return b"".join(written)
+
+
+_response = response_in_python if native.PAGES is None else native.PAGES.response
+
+
+def _unless_zero(tag: bytes, value: float) -> bytes:
+    """As an empty string, 0 is not written; -0.0 is."""
+    return _pack_number(tag, value) if value or math.copysign(1, value) < 0 else b""
 
 
 def _reason(reason: Reason) -> bytes:
-    match reason:
-        case SharedGenre(genre):
-            return _field(_REASON, _field(_SHARED_GENRE, genre.encode()))
-        case Popular():
-            return _field(_REASON, _POPULAR)
+    return _shared_genre(reason.genre) if isinstance(reason, SharedGenre) else _IS_POPULAR
 
 
-def _with_zeros(rating: float, score: float) -> bytes:
-    """A rating and a score: as an empty string, 0 is not written; -0.0 is."""
-    return b"".join(
-        _pack_number(tag, value)
-        for tag, value in ((_RATING, rating), (_SCORE, score))
-        if value or math.copysign(1, value) < 0
-    )
-
-
-@lru_cache(MOVIES_KEPT)
-def _cited(movie: Movie) -> bytes:
-    """A reason that cites a movie, all but the weight, which stands at its end."""
-    content = _movie(movie)
-    because = _BECAUSE + _varint(len(content) + _DOUBLE_BYTES) + content
-    return _REASON + _varint(len(because) + _DOUBLE_BYTES) + because
-
-
-@lru_cache(MOVIES_KEPT)
-def _movie(movie: Movie) -> bytes:
-    """The field `movie`, which has one number in a Recommendation and in a BecauseOfMovie."""
-    return _field(_MOVIE, movie_message(movie).SerializeToString())
-
-
-def movie_message(movie: Movie) -> pb.Movie:
-    """A movie as the public API shows it."""
-    return pb.Movie(
-        movie_id=movie.movie_id,
-        title=movie.title,
-        year=movie.year,
-        genres=movie.genres,
-        rating_count=movie.rating_count,
-        mean_rating=movie.mean_rating,
-    )
-
-
-def _field(tag: bytes, content: bytes) -> bytes:
-    return tag + _varint(len(content)) + content
-
-
-def _varint(number: int) -> bytes:
-    """Seven bits a byte, the lowest first; the high bit says that more follow."""
-    if number < 1 << 7:
-        return _SMALL[number]
-    # Lengths of rows: without a call of its own for the second byte.
-    if number < 1 << 14:
-        return bytes((number & 0x7F | 0x80, number >> 7))
-    return bytes((number & 0x7F | 0x80,)) + _varint(number >> 7)
+@lru_cache(1024)
+def _shared_genre(genre: str) -> bytes:
+    return field_of(_REASON, field_of(_SHARED_GENRE, genre.encode()))

@@ -16,7 +16,10 @@ from benchmarks.speed.servers import ONE_THREAD, ROOT
 N_USERS: Final = 1000
 _MADE_FROM: Final = (
     "benchmarks/synthetic_release.py",
-    *(f"trainer/export/{name}.py" for name in ("engine", "graphs", "layers", "tower_layers")),
+    *(
+        f"trainer/export/{name}.py"
+        for name in ("engine", "fetches", "graphs", "layers", "tower_layers")
+    ),
     "trainer/models/towers.py",
     *(f"serving/contract/{name}.py" for name in ("engine", "manifest", "snapshot", "signatures")),
 )

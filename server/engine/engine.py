@@ -1,16 +1,16 @@
-"""One release's models in NumPy: the answers of its SavedModels within 1e-4, by exact search."""
+"""One release's models in this process: its SavedModels' answers within 1e-4, by exact search."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from itertools import repeat
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 
 from server.domain import MovieId, NewMovie, UserId
 from server.engine.arrays import BoolArray, EngineArrays, FloatArray, IndexArray, PlaceArray
+from server.engine.kernel import kernel_of
 from server.engine.merged import products_of
 from server.engine.movie_features import MovieFeatures
 from server.engine.ranking import (
@@ -39,8 +39,7 @@ _UNKNOWN: Final = -1
 """In place of the index of a movie that training did not see."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Asker:
+class Asker(NamedTuple):
     """A user as callers name one."""
 
     user_id: UserId
@@ -52,16 +51,14 @@ class Asker:
     """The profile."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class PlacedUser:
+class PlacedUser(NamedTuple):
     """A user in the spaces of the release."""
 
     retrieval: RetrievalUser
     rating: RatingUser
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class RankedMovies:
+class RankedMovies(NamedTuple):
     """The best movies of a catalogue, K of them."""
 
     movies: IndexArray
@@ -70,22 +67,47 @@ class RankedMovies:
     """[K] not rising."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class FinalOrder:
+class FinalOrder(NamedTuple):
     """What `recommend` lists; K is at most K_MAX."""
 
-    ranked: RankedMovies
+    movies: IndexArray
+    """[K] movie_index, best first."""
+    scores: FloatArray
+    """[K] not rising."""
     ratings: FloatArray
     """[K] inside the range."""
-    user: PlacedUser
-    retrieval_spread: Spread
+    vector: FloatArray
+    """[D] the user's in the retrieval model."""
+    row: FloatArray
+    """[R + 1] the user's in the rating model."""
+    bias: float
+    score_mean: float
     """Of the candidates' retrieval scores."""
-    rating_spread: Spread
-    """Of their ratings."""
+    score_deviation: float
+    rating_mean: float
+    """Of the candidates' ratings."""
+    rating_deviation: float
+
+    # Most callers want the list alone, so that nothing else becomes an object before it is read.
+
+    @property
+    def ranked(self) -> RankedMovies:
+        return RankedMovies(self.movies, self.scores)
+
+    @property
+    def user(self) -> PlacedUser:
+        return PlacedUser(RetrievalUser(self.vector), RatingUser(self.row, self.bias))
+
+    @property
+    def retrieval_spread(self) -> Spread:
+        return Spread(self.score_mean, self.score_deviation)
+
+    @property
+    def rating_spread(self) -> Spread:
+        return Spread(self.rating_mean, self.rating_deviation)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class PlacedMovies:
+class PlacedMovies(NamedTuple):
     """B movies that training did not see, in the spaces of the release."""
 
     retrieval: FloatArray
@@ -103,10 +125,16 @@ class Engine:
       arrays: the release's part.
       index: movie_id -> movie_index of the release's snapshot.
       manifest: of the release.
+      compiled: whether the compiled kernel answers, where it was built; False = NumPy alone.
     """
 
     def __init__(
-        self, arrays: EngineArrays, index: Mapping[MovieId, int], manifest: Manifest
+        self,
+        arrays: EngineArrays,
+        index: Mapping[MovieId, int],
+        manifest: Manifest,
+        *,
+        compiled: bool = True,
     ) -> None:
         self._index = index
         self._arrays = arrays
@@ -116,6 +144,16 @@ class Engine:
         self._rating = RatingTowers(arrays, manifest.rating_range)
         self._scores = products_of(arrays.item_columns)
         self._features = MovieFeatures(arrays.description)
+        self._kernel = (
+            kernel_of(arrays, manifest, self._scores, reads_history=self._rating.reads_history)
+            if compiled
+            else None
+        )
+
+    @property
+    def compiled(self) -> bool:
+        """Whether the compiled kernel answers `recommend` and `reasons`, or NumPy does."""
+        return self._kernel is not None
 
     def place(self, asker: Asker) -> PlacedUser:
         """Where the user stands."""
@@ -140,6 +178,16 @@ class Engine:
           allowed: [N] what else may be listed; None = everything.
           by_rating: whether all movies are ordered by predicted rating.
         """
+        if self._kernel is not None:
+            stored = self._kernel.stored_place(asker.user_id)
+            stranger = None
+            if stored < 0:
+                stranger = self._rating.stranger(asker.movies, asker.ratings, asker.tokens)
+            return FinalOrder._make(
+                self._kernel.recommend(
+                    stored, stranger, asker.movies, asker.ratings, excluded, allowed, by_rating
+                )
+            )
         user = self.place(asker)
         scores = self._scores(user.retrieval.vector)
         key = self._rating.all_ratings(user.rating) if by_rating else scores
@@ -155,19 +203,31 @@ class Engine:
             final = ratings
         order = falling(final)[:K_MAX]
         return FinalOrder(
-            RankedMovies(movies.take(order), final.take(order)),
+            movies.take(order),
+            final.take(order),
             self._rating.clip(ratings.take(order)),
-            user,
-            retrieval_spread,
-            rating_spread,
+            user.retrieval.vector,
+            user.rating.row,
+            user.rating.bias,
+            *retrieval_spread,
+            *rating_spread,
         )
 
-    def reasons(self, listed: FinalOrder) -> tuple[PlaceArray, FloatArray]:
-        """[K, 3] places of the history movies that pull each listed movie up, and drops.
+    def reasons(
+        self, movies: IndexArray, ratings: FloatArray, listed: IndexArray
+    ) -> tuple[PlaceArray, FloatArray]:
+        """The movies of a history that pull listed ones up most.
 
-        A drop is what the retrieval score loses without that movie; where it is 0, NOBODY is cited.
+        Args:
+          movies: [H] movie_index of the history, oldest first.
+          ratings: [H] NaN = seen and not rated.
+          listed: [K] movie_index; the time is in proportion to K.
+
+        Returns:
+          [K, 3] places in the history, and [K, 3] drops: what the retrieval score loses without
+          that movie, falling; NOBODY is cited where it is 0.
         """
-        return self._retrieval.reasons(listed.user.retrieval, listed.ranked.movies)
+        return (self._kernel or self._retrieval).reasons(movies, ratings, listed)
 
     def retrieve(self, asker: Asker) -> RankedMovies:
         """The best of the whole catalogue by retrieval score."""
@@ -176,7 +236,7 @@ class Engine:
     def rate(self, asker: Asker, movie_ids: Sequence[MovieId]) -> FloatArray:
         """[C] ratings inside the range; of a movie that training did not see the user's bias."""
         user = self._rating.user(asker.user_id, asker.movies, asker.ratings, asker.tokens)
-        ratings = np.full(len(movie_ids), user.bias)
+        ratings = np.full(len(movie_ids), user.bias, np.float32)
         known = [place for place, movie_id in enumerate(movie_ids) if movie_id in self._index]
         ratings[known] = self._rating.ratings(user, self.known(movie_ids))
         return self._rating.clip(ratings)

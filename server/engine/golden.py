@@ -73,7 +73,7 @@ class EngineTensors:
             allowed=allowed,
             by_rating=inputs["order"][0][0] == ORDER_PREDICTED_RATING,
         )
-        places, drops = self._engine.reasons(listed)
+        places, drops = self._engine.reasons(asker.movies, asker.ratings, listed.ranked.movies)
         cited = [
             [self._id(asker.movies[at]) if drop > 0 else "" for at, drop in zip(*row, strict=True)]
             for row in zip(places.tolist(), drops.tolist(), strict=True)

@@ -5,18 +5,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from server.deadline import Budget
-from server.domain import NO_FILTER, NOBODY, MovieFilter, MovieId, NewMovie, Order, Source
+from server.domain import MovieFilter, MovieId, NewMovie, Order, Source
 from server.engine.arrays import BoolArray, IndexArray
 from server.engine.engine import Asker, Engine, FinalOrder, RankedMovies
+from server.engine.explaining import reasons_of, trained_places
 from server.errors import UpstreamUnavailable
 from server.placed_user import ModelUser
-from server.ranking import Ranking
+from server.ranking import Explained, Ranking, sources_of
 from server.releases import ActiveRelease, MovieVectors
 from server.rules import allowed_movies
-from server.servables import NO_MOVIES, RankingQuery, UserVectors
+from server.servables import NO_MOVIES, RankingQuery, Recommended, UserVectors
 
 
 class EngineModels:
@@ -27,30 +26,33 @@ class EngineModels:
 
     source = Source.ENGINE
 
-    def recommend(
-        self, release: ActiveRelease, query: RankingQuery, budget: Budget
-    ) -> tuple[Ranking, UserVectors | None]:
+    def recommend(self, release: ActiveRelease, query: RankingQuery, budget: Budget) -> Recommended:
         engine = _engine_of(release)
-        asker, known = _asker(release, query.user)
         excluded, allowed = _wanted(release, query)
         listed = engine.recommend(
-            asker,
+            _asker(release, query.user),
             excluded=excluded,
             allowed=allowed,
             by_rating=query.order is Order.PREDICTED_RATING,
         )
-        cited, drops = engine.reasons(listed)
-        if known is not None:
-            # NOBODY is the last of them.
-            cited = np.append(known, NOBODY).astype(np.int16)[cited]
-        ranked = listed.ranked
-        ranking = Ranking.of(
-            self.source, ranked.movies, ranked.scores, listed.ratings, cited, drops
+        user, explained = query.user, None
+        if query.wants_reasons:
+            explained = Explained(
+                listed.movies, reasons_of(release, user.movies, user.ratings, listed.movies)
+            )
+        return Recommended(
+            Ranking(
+                listed.movies,
+                listed.scores,
+                listed.ratings,
+                sources_of(self.source, len(listed.movies)),
+            ),
+            _vectors(listed) if query.wants_vectors else None,
+            explained,
         )
-        return ranking, _vectors(listed) if query.wants_vectors else None
 
     def user_vectors(self, release: ActiveRelease, user: ModelUser, budget: Budget) -> UserVectors:
-        return _vectors(_engine_of(release).recommend(_asker(release, user)[0]))
+        return _vectors(_engine_of(release).recommend(_asker(release, user)))
 
     def embed_movies(
         self, release: ActiveRelease, movies: Sequence[NewMovie], budget: Budget
@@ -61,7 +63,7 @@ class EngineModels:
         )
 
     def retrieve(self, release: ActiveRelease, user: ModelUser, budget: Budget) -> Ranking:
-        return self._ranking(_engine_of(release).retrieve(_asker(release, user)[0]))
+        return self._ranking(_engine_of(release).retrieve(_asker(release, user)))
 
     def rate(
         self,
@@ -70,7 +72,7 @@ class EngineModels:
         movie_ids: Sequence[MovieId],
         budget: Budget,
     ) -> tuple[float, ...]:
-        asker, _ = _asker(release, user)
+        asker = _asker(release, user)
         return tuple(_engine_of(release).rate(asker, movie_ids).tolist())
 
     def similar(
@@ -104,17 +106,12 @@ def _engine_of(release: ActiveRelease) -> Engine:
     return release.engine
 
 
-def _asker(release: ActiveRelease, user: ModelUser) -> tuple[Asker, IndexArray | None]:
-    """The user with what training saw of the history, and where that stands in all of it.
-
-    The places are [H], or None where all of it was seen.
-    """
-    movies, ratings, known = user.movies, user.ratings, None
-    # Behind the trained movies of a catalogue stand the added ones.
-    if release.added and not (is_known := movies < len(release.trained.movies)).all():
-        known = is_known.nonzero()[0]
+def _asker(release: ActiveRelease, user: ModelUser) -> Asker:
+    """The user with what training saw of the history."""
+    movies, ratings = user.movies, user.ratings
+    if release.added and (known := trained_places(release, movies)) is not None:
         movies, ratings = movies[known], ratings[known]
-    return Asker(user.user_id, movies, ratings, user.profile.tokens()), known
+    return Asker(user.user_id, movies, ratings, user.tokens)
 
 
 def _wanted(release: ActiveRelease, query: RankingQuery) -> tuple[IndexArray, BoolArray | None]:
@@ -126,7 +123,7 @@ def _wanted(release: ActiveRelease, query: RankingQuery) -> tuple[IndexArray, Bo
     excluded = query.excluded
     if release.added:
         excluded = excluded[excluded < n_trained]
-    return excluded, None if query.filter == NO_FILTER else _allowed(release, query.filter)
+    return excluded, _allowed(release, query.filter) if query.filter else None
 
 
 def _allowed(release: ActiveRelease, movie_filter: MovieFilter) -> BoolArray:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -95,8 +94,7 @@ def falling(values: FloatArray) -> IndexArray:
     return (-values).argsort(kind="stable")
 
 
-@dataclass(frozen=True, slots=True)
-class Spread:
+class Spread(NamedTuple):
     """Where the values of the candidates lie."""
 
     mean: float

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -13,13 +13,12 @@ from server.engine.arrays import EngineArrays, FloatArray, IndexArray
 from server.engine.profiles import ProfileRows
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class RatingUser:
+class RatingUser(NamedTuple):
     """A user as the rating towers see one."""
 
     row: FloatArray
     """[R + 1] the vector, then 1: a movie's row times this is its rating less `bias`."""
-    bias: np.float32
+    bias: float
     """The mean included."""
 
     @property
@@ -35,7 +34,8 @@ class RatingTowers:
         description = arrays.description
         self._items = arrays.rating_items
         self._history = arrays.rating_history
-        self._reads_history = bool(arrays.rating_history.any())
+        self.reads_history = bool(arrays.rating_history.any())
+        """Whether the history of a stored user says something, too."""
         self._user_ids, self._stored = arrays.user_ids, arrays.stored_users
         self._mean = np.float32(description.mean)
         self._nobody, self._usual = arrays.nobody, arrays.usual_profile
@@ -59,10 +59,27 @@ class RatingTowers:
         """
         stored = self._stored_place(user_id)
         if stored is None:
-            return self._stranger(movies, ratings, tokens)
+            return self.stranger(movies, ratings, tokens)
         row = self._stored[stored].copy()
-        if self._reads_history:
+        if self.reads_history:
             row += self._of_history(movies, 0)
+        return self._as_user(row)
+
+    def stranger(
+        self, movies: IndexArray, ratings: FloatArray, tokens: Sequence[str]
+    ) -> RatingUser:
+        """Nobody in particular, moved by the profile, then by the history and its residuals."""
+        row: FloatArray = self._nobody.copy()
+        said = self._profiles.said(tokens)
+        if said.any():
+            row += (said - self._usual) @ self._profile_rows
+        if self.reads_history:
+            row += self._of_history(movies, self._history_hold)
+        rated = np.isfinite(ratings)
+        if not rated.all():
+            movies, ratings = movies[rated], ratings[rated]
+        if len(movies):
+            row += self._moved(self._as_user(row.copy()), movies, ratings)
         return self._as_user(row)
 
     def ratings(self, user: RatingUser, movies: IndexArray) -> FloatArray:
@@ -87,7 +104,7 @@ class RatingTowers:
 
     def _as_user(self, row: FloatArray) -> RatingUser:
         """A user made of a [R + 1] row, which is written into."""
-        bias = self._mean + row[-1]
+        bias = float(self._mean + row[-1])
         row[-1] = 1
         return RatingUser(row, bias)
 
@@ -95,23 +112,6 @@ class RatingTowers:
         total: FloatArray = np.add.reduce(self._history.take(movies, axis=0), axis=0)
         total *= np.float32(1 / math.sqrt(max(len(movies), 1) + hold))
         return total
-
-    def _stranger(
-        self, movies: IndexArray, ratings: FloatArray, tokens: Sequence[str]
-    ) -> RatingUser:
-        """Nobody in particular, moved by the profile, then by the history and its residuals."""
-        row: FloatArray = self._nobody.copy()
-        said = self._profiles.said(tokens)
-        if said.any():
-            row += (said - self._usual) @ self._profile_rows
-        if self._reads_history:
-            row += self._of_history(movies, self._history_hold)
-        rated = np.isfinite(ratings)
-        if not rated.all():
-            movies, ratings = movies[rated], ratings[rated]
-        if len(movies):
-            row += self._moved(self._as_user(row.copy()), movies, ratings)
-        return self._as_user(row)
 
     def _moved(self, user: RatingUser, movies: IndexArray, ratings: FloatArray) -> FloatArray:
         """[R + 1] what [n] rated movies say of a stranger, where strangers are normal."""

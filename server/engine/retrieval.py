@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from server.domain import NOBODY
 from server.engine.arrays import EngineArrays, FloatArray, IndexArray, PlaceArray
-from serving.contract import REASONS_MAX
+from serving.contract import REASONS_MAX, EngineDescription
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class RetrievalUser:
-    """A user as the retrieval towers see one, with H known movies of history."""
+class RetrievalUser(NamedTuple):
+    """A user as the retrieval towers see one."""
 
     vector: FloatArray
     """[D]"""
-    pulls: FloatArray
-    """[H, D] what each movie of the history, oldest first, adds to `vector`."""
+
+
+def liking_line(description: EngineDescription) -> tuple[float, float]:
+    """Slope and start: liking = rating * slope + start, where that is from `disliked` to 1."""
+    slope = (1 - description.disliked) / (description.liking_high - description.liking_low)
+    return slope, description.disliked - slope * description.liking_low
 
 
 class RetrievalTowers:
@@ -37,10 +40,7 @@ class RetrievalTowers:
         self._gate: list[list[float]] = arrays.gate.tolist()
         n_towers = arrays.gate.shape[1]
         self._columns_of_towers = np.eye(n_towers, dtype=np.float32)[self._tower_of_column]
-        # liking = rating * slope + start, from `disliked` to 1.
-        slope = (1 - description.disliked) / (description.liking_high - description.liking_low)
-        self._slope = np.float32(slope)
-        self._start = np.float32(description.disliked - slope * description.liking_low)
+        self._slope, self._start = map(np.float32, liking_line(description))
         self._disliked, self._liked = np.float32(description.disliked), np.float32(1)
         by_column = arrays.age_weights[:, self._tower_of_column]
         self._weights = np.ascontiguousarray(by_column[::-1])
@@ -54,21 +54,34 @@ class RetrievalTowers:
           movies: [H] movie_index, oldest first.
           ratings: [H] NaN = seen and not rated.
         """
-        liking = self._liking(ratings)
-        pulls = self._history_vectors.take(movies, axis=0)
+        vector, scale = self._placed(self._liking(ratings), self._aged(movies))
+        vector *= scale
+        return RetrievalUser(vector)
+
+    def _pulls(self, movies: IndexArray, ratings: FloatArray) -> FloatArray:
+        """[H, D] what each movie of a history, oldest first, adds to the user's vector."""
+        liking, pulls = self._liking(ratings), self._aged(movies)
+        _, scale = self._placed(liking, pulls)
+        pulls *= scale
+        pulls *= liking[:, None]
+        return pulls
+
+    def _aged(self, movies: IndexArray) -> FloatArray:
+        """[H, D] vectors of a history's movies, oldest first, times the weights of their ages."""
+        vectors = self._history_vectors.take(movies, axis=0)
         # Movies older than all ages, then the others.
         n_old = max(len(movies) - len(self._weights), 0)
-        aged, old = pulls[n_old:], pulls[:n_old]
+        aged, old = vectors[n_old:], vectors[:n_old]
         np.multiply(aged, self._weights[len(self._weights) - len(aged) :], out=aged)
         if n_old:
             np.multiply(old, self._weights[0], out=old)
-        vector: FloatArray = liking.dot(pulls)
+        return vectors
+
+    def _placed(self, liking: FloatArray, aged: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """[D] vector of a user before it is scaled, and [D] what scales it."""
+        vector: FloatArray = liking.dot(aged)
         vector += self._base
-        scale = self._scale(vector, len(movies))
-        vector *= scale
-        pulls *= scale
-        pulls *= liking[:, None]
-        return RetrievalUser(vector, pulls)
+        return vector, self._scale(vector, len(aged))
 
     def _liking(self, ratings: FloatArray) -> FloatArray:
         """[H] 1 for a movie liked or not rated, `disliked` for one rated low."""
@@ -88,20 +101,27 @@ class RetrievalTowers:
         ]
         return np.array(scales, np.float32).take(self._tower_of_column)
 
-    def reasons(self, user: RetrievalUser, movies: IndexArray) -> tuple[PlaceArray, FloatArray]:
-        """The places in the history that pull each of [K] movies up most, and how much.
+    def reasons(
+        self, movies: IndexArray, ratings: FloatArray, listed: IndexArray
+    ) -> tuple[PlaceArray, FloatArray]:
+        """The places in a history that pull each of [K] listed movies up most, and how much.
+
+        Args:
+          movies: [H] movie_index of the history, oldest first.
+          ratings: [H] NaN = seen and not rated.
+          listed: [K] movie_index.
 
         Returns:
           [K, 3] places, and [K, 3] what the score loses without that movie, ages and gate held,
           falling; NOBODY and 0 where nothing pulls up.
         """
-        n_movies, n_history = len(movies), len(user.pulls)
-        places = np.empty((REASONS_MAX, n_movies), np.int16)
-        drops = np.empty((REASONS_MAX, n_movies), np.float32)
+        n_listed, n_history = len(listed), len(movies)
+        places = np.empty((REASONS_MAX, n_listed), np.int16)
+        drops = np.empty((REASONS_MAX, n_listed), np.float32)
         n_ranks = min(REASONS_MAX, n_history)
         if n_ranks:
-            lost = self._items.take(movies, axis=0).dot(user.pulls.T)
-            found = np.empty((n_ranks, n_movies), np.int64)
+            lost = self._items.take(listed, axis=0).dot(self._pulls(movies, ratings).T)
+            found = np.empty((n_ranks, n_listed), np.int64)
             row_starts, left = np.arange(0, lost.size, n_history), lost.copy()
             entries = left.reshape(-1)
             # Looks at [K, H] cost less than ordering each row, and of equals find the older.

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from server.domain import Movie, MovieId, Profile
+from server.domain import NOBODY, Movie, MovieId, Profile
 from server.features.titles import TitleIndex
+from server.movie_fields import MovieFields
 
 ANYBODY = ("", -1)
 """The segment of everybody, as (gender, age bucket)."""
@@ -56,11 +57,14 @@ class Catalogue:
     _ids: NDArray[np.bytes_] | None = field(init=False)
     """[N] movie_ids in UTF-8: two hundred are taken at once, without a look at as many strings.
     None where a long one would make all of them wide."""
+    fields: MovieFields = field(init=False)
+    """`movies` as pages show them."""
 
     def __post_init__(self) -> None:
         ids = [movie_id.encode() for movie_id in self.movie_ids]
         is_narrow = max(map(len, ids), default=0) <= NARROW_ID
         object.__setattr__(self, "_ids", np.array(ids, np.bytes_) if is_narrow else None)
+        object.__setattr__(self, "fields", MovieFields(self.movies))
 
     def __contains__(self, movie_id: object) -> bool:
         return movie_id in self.index
@@ -75,11 +79,11 @@ class Catalogue:
             return self._ids.take(rows)
         return np.array([self.movie_ids[row].encode() for row in rows.tolist()], np.bytes_)
 
-    def movies_of(self, movie_ids: Sequence[bytes]) -> list[Movie]:
-        """The movies with these ids in UTF-8, with nothing but it where the catalogue lacks one."""
-        ids = [MovieId(movie_id.decode()) for movie_id in movie_ids]
-        movies, index = self.movies, self.index
-        return [movies[index[i]] if i in index else _bare(i) for i in ids]
+    def rows_of(self, movie_ids: NDArray[np.bytes_]) -> NDArray[np.int64]:
+        """[K] movie_index of the movies with these ids in UTF-8; NOBODY = it lacks the movie."""
+        index = self.index
+        rows = [index.get(MovieId(i.decode()), NOBODY) for i in movie_ids.tolist()]
+        return np.array(rows, np.int64)
 
     def shrunk_mean(self, movie_id: MovieId) -> float:
         """The movie's mean rating, shrunk towards that of all."""
@@ -100,7 +104,3 @@ class Catalogue:
         bucket = bisect_right(self.age_bounds, profile.age) - 1 if profile.age else -1
         choices = ((profile.gender, bucket), (profile.gender, -1), ("", bucket), ANYBODY)
         return next(self.segments[c] for c in choices if c in self.segments)
-
-
-def _bare(movie_id: MovieId) -> Movie:
-    return Movie(movie_id, title="", year=0, genres=(), rating_count=0, mean_rating=0.0)

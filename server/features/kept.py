@@ -36,11 +36,15 @@ class Kept(Generic[_Key, _Value]):
 
     def get(self, key: _Key) -> _Value | None:
         """The value of a key; None where it is not kept."""
-        with self._lock:
-            value = self._values.get(key)
-            if value is not None:
+        value = self._values.get(key)
+        if value is not None:
+            # Without the lock, as each of the two is one step of the interpreter.
+            try:  # noqa: SIM105 - suppress() takes longer than all the rest
                 self._values.move_to_end(key)
-            return value
+            except KeyError:
+                # It was dropped in between.
+                pass
+        return value
 
     def put(self, key: _Key, value: _Value, generation: int) -> None:
         """Keeps a value, in the place of an earlier one.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import NamedTuple
 
 import tensorflow as tf
@@ -16,16 +17,18 @@ from serving.contract import (
     TensorDef,
     signatures_of,
 )
+from trainer.export.fetches import fetch_by_name
 from trainer.export.ingredients import Ingredients, Towers
 from trainer.export.layers import (
+    NOT_ALLOWED,
     CatalogueFilter,
     IdTable,
+    best_columns,
     pad_columns,
     ranked,
     strongest,
     top_movies,
     with_zero_row,
-    without,
     z_scores,
 )
 from trainer.export.rating_net_layer import RatingNetLayer
@@ -62,6 +65,7 @@ class Servable(tf.Module):
     def save(self, path: str) -> None:
         """Writes the SavedModel with every signature of the contract."""
         tf.saved_model.save(self, path, signatures=self.functions, options=self.save_options)
+        fetch_by_name(Path(path))
 
 
 def rating_layer(parts: Towers) -> RatingTower | RatingNetLayer:
@@ -168,7 +172,7 @@ class Recommend(Servable):
     ) -> User:
         return User(
             self._retrieval.user(history, ratings),
-            self._rating.user(user_id, history, ratings, self._profiles.said(profile)),
+            self._rating.user(user_id, history, ratings, lambda: self._profiles.said(profile)),
         )
 
     def _listed(
@@ -181,7 +185,7 @@ class Recommend(Servable):
         blended = z_retrieval + self._rating_weight * z_rating
         final = tf.where(wish.order == 1, candidate_ratings, blended)
 
-        position, in_list = top_movies(final, valid, min(K_MAX, self._n_candidates))
+        position, in_list = best_columns(final, valid, min(K_MAX, self._n_candidates))
         movies = tf.gather(movies, position, batch_dims=1)
         drops, places = self._reasons(user.retrieval, movies, in_list)
         outputs = {
@@ -207,15 +211,15 @@ class Recommend(Servable):
             lambda: tf.where(by_rating, self._rating.all_movies(user.rating), scores),
             lambda: scores,
         )
-        allowed = self._filter(wish.genres_any, wish.genres_all, wish.genres_none, wish.years)
-        allowed = without(allowed, excluded)
-        movies, valid = top_movies(key, allowed, self._n_candidates)
-        return Candidates(
-            movies,
-            valid,
-            tf.gather(scores, movies, batch_dims=1),
-            self._rating.some_movies(user.rating, movies),
+        key = self._filter(key, wish.genres_any, wish.genres_all, wish.genres_none, wish.years)
+        movies, valid, best = top_movies(key, self._n_candidates, excluded)
+        # Where all rows go by score, their scores need not be looked up again.
+        found = tf.cond(
+            tf.reduce_any(by_rating),
+            lambda: tf.gather(scores, movies, batch_dims=1),
+            lambda: tf.where(valid, best, 0.0),
         )
+        return Candidates(movies, valid, found, self._rating.some_movies(user.rating, movies))
 
     def _reasons(
         self, user: RetrievalUser, movies: tf.Tensor, in_list: tf.Tensor
@@ -256,8 +260,9 @@ class Ranking(Servable):
         movie_ids: tf.Tensor,
     ) -> dict[str, tf.Tensor]:
         history = self._movies.indexes(history_ids)
-        said = self._profiles.said(profile)
-        user = self._rating.user(user_id, history, history_ratings, said)
+        user = self._rating.user(
+            user_id, history, history_ratings, lambda: self._profiles.said(profile)
+        )
         return {"ratings": self._rate(user, movie_ids)}
 
     def _rate(self, user: RatingUser, movie_ids: tf.Tensor) -> tf.Tensor:
@@ -300,7 +305,7 @@ class Retrieval(Servable):
 
     def _ranked_for(self, user_vector: tf.Tensor) -> dict[str, tf.Tensor]:
         scores = self._retrieval.scores(user_vector)
-        return ranked(self._movies, scores, tf.ones_like(scores, tf.bool))
+        return ranked(self._movies, scores)
 
     def call_similar(
         self,
@@ -321,9 +326,9 @@ class Retrieval(Servable):
         hybrid = self._spaces["hybrid"].cosines(movie) * (1 - target * (1 - self._confidence))
         key = tf.where(mode == MODE_COLLABORATIVE, collaborative, hybrid)
         key = tf.where(mode == MODE_CONTENT, content, key)
-        allowed = self._filter(genres_any, genres_all, genres_none, years)
-        allowed &= (movie < self._movies.n_ids)[:, None]
-        return ranked(self._movies, key, without(allowed, movie[:, None]))
+        key = tf.where((movie < self._movies.n_ids)[:, None], key, NOT_ALLOWED)
+        key = self._filter(key, genres_any, genres_all, genres_none, years)
+        return ranked(self._movies, key, movie[:, None])
 
 
 class Content(Servable):
@@ -370,8 +375,8 @@ class Content(Servable):
         years: tf.Tensor,
     ) -> dict[str, tf.Tensor]:
         vectors = tf.matmul(self._features(title, genres, year, tags), self._to_similarity)
-        allowed = self._filter(genres_any, genres_all, genres_none, years)
-        return ranked(self._movies, self._space.cosines_of(vectors), allowed)
+        key = self._space.cosines_of(vectors)
+        return ranked(self._movies, self._filter(key, genres_any, genres_all, genres_none, years))
 
 
 class _CosineSpace(tf.Module):

@@ -1,6 +1,7 @@
 """Pieces of the served graphs: id lookup, histories, masks, ranked rows. Stock ops only.
 
-Invalid entries are carried as boolean masks and never as magnitudes: a score may be anything.
+Keys of movies that may not be listed are NOT_ALLOWED, which no score is. Where only some candidates
+are left, a boolean mask says which are valid: a score may be any number.
 """
 
 from __future__ import annotations
@@ -9,6 +10,9 @@ import numpy as np
 import tensorflow as tf
 
 from serving.contract import K_MAX, YEAR_UNSET
+
+NOT_ALLOWED = -float("inf")
+"""Key of a movie that may not be listed."""
 
 NO_SPREAD = 1e-4
 """float32 carries seven digits: what is left of a smaller relative spread can't be compared."""
@@ -53,16 +57,25 @@ class CatalogueFilter(tf.Module):
         self._years = tf.constant(years, tf.int64)
 
     def __call__(
-        self, genres_any: tf.Tensor, genres_all: tf.Tensor, genres_none: tf.Tensor, years: tf.Tensor
+        self,
+        key: tf.Tensor,
+        genres_any: tf.Tensor,
+        genres_all: tf.Tensor,
+        genres_none: tf.Tensor,
+        years: tf.Tensor,
     ) -> tf.Tensor:
-        """[B, N] bool of [B, W] masks (0 = no wish) and [B, 2] inclusive years."""
+        """The [B, N] keys, NOT_ALLOWED by [B, W] masks (0 = no wish) or [B, 2] inclusive years."""
         wishes = tf.concat([genres_any, genres_all, genres_none], axis=1)
         bounded = tf.reduce_any(years != tf.constant(YEAR_UNSET, tf.int64), axis=1, keepdims=True)
         # Most requests wish for nothing: then no movie is looked at.
         return tf.cond(
             tf.reduce_any(wishes != 0) | tf.reduce_any(bounded),
-            lambda: self._allowed(genres_any, genres_all, genres_none, years, bounded),
-            lambda: tf.ones((tf.shape(years)[0], len(self._years)), tf.bool),
+            lambda: tf.where(
+                self._allowed(genres_any, genres_all, genres_none, years, bounded),
+                key,
+                NOT_ALLOWED,
+            ),
+            lambda: key,
         )
 
     def _allowed(
@@ -88,25 +101,67 @@ def _meet(genre_words: tf.Tensor, masks: tf.Tensor) -> tf.Tensor:
     return tf.reduce_any(shared != 0, axis=2)
 
 
-def without(allowed: tf.Tensor, movies: tf.Tensor) -> tf.Tensor:
-    """[B, N] `allowed`, less the movies of [B, E] indexes (N = padding)."""
-    n_rows, n_movies = tf.shape(allowed)[0], tf.shape(allowed)[1]
-    rows = tf.broadcast_to(tf.range(n_rows)[:, None], tf.shape(movies))
-    cells = tf.stack([rows, tf.cast(movies, tf.int32)], axis=2)
-    shape = tf.stack([n_rows, n_movies + 1])
-    counts = tf.scatter_nd(cells, tf.ones_like(movies, tf.int32), shape)
-    return allowed & (counts[:, :n_movies] == 0)
+def top_movies(
+    key: tf.Tensor, k: int, excluded: tf.Tensor | None = None
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """[B, k] indexes by falling key, whether there is such a movie, and the keys.
 
-
-def top_movies(key: tf.Tensor, allowed: tf.Tensor, k: int) -> tuple[tf.Tensor, tf.Tensor]:
-    """[B, k] indexes by falling key, and whether each is allowed; equal keys by index.
+    Of equal keys the first come first. Where there is no movie the index is 0.
 
     Args:
-      key: [B, N], k <= N.
+      key: [B, N], k <= N; NOT_ALLOWED where a movie is not to be found.
+      excluded: [B, E] indexes of movies that are not to be found either (N = padding).
     """
-    lowest = tf.fill(tf.shape(key), key.dtype.min)
-    _, movies = tf.math.top_k(tf.where(allowed, key, lowest), k)
-    return tf.cast(movies, tf.int64), tf.gather(allowed, movies, batch_dims=1)
+    # Columns that stand for no movie fill up the groups: exclusions that are padding go there.
+    depth = key.shape[1] // (2 * k) + 1
+    n_added = depth * 2 * k - key.shape[1]
+    key = tf.pad(key, [[0, 0], [0, n_added]], constant_values=NOT_ALLOWED)
+    if excluded is not None:
+        key = _without(key, excluded)
+    movies, keys = _at_least_best(tf.reshape(key, [-1, depth, 2 * k]), k)
+    best, position = tf.math.top_k(keys, k)
+    found = best > NOT_ALLOWED
+    return tf.where(found, tf.gather(movies, position, batch_dims=1), 0), found, best
+
+
+def _without(key: tf.Tensor, columns: tf.Tensor) -> tf.Tensor:
+    """The [B, W] keys, NOT_ALLOWED in [B, E] columns."""
+    never = tf.fill(tf.shape(columns), NOT_ALLOWED)
+    # It adds up weights by column, in a quarter of the time that a scatter of single cells takes.
+    width = tf.constant(key.shape[1], columns.dtype)
+    return key + tf.raw_ops.DenseBincount(input=columns, size=width, weights=never)
+
+
+def _at_least_best(key: tf.Tensor, k: int) -> tuple[tf.Tensor, tf.Tensor]:
+    """[B, W] columns of the k greatest keys of each row and of few others, rising, and their keys.
+
+    The k-th of what is greatest in each of 2 k groups is a bound that k keys reach, and of mixed
+    ones about 1.5 k. To find these and to order them takes less than half as long as to order all.
+
+    Args:
+      key: [B, depth, 2 k], a column of the first row, then one of the second.
+    """
+    greatest = tf.reduce_max(key, axis=1)
+    # The least number is a bound that neither NOT_ALLOWED nor NaN reaches.
+    greatest = tf.where(greatest > NOT_ALLOWED, greatest, key.dtype.min)
+    bound = tf.raw_ops.NthElement(input=greatest, n=k - 1, reverse=True)
+    flat = tf.reshape(key, [-1])
+    cells = tf.where(tf.reshape(key >= bound[:, None, None], [-1]))[:, 0]
+    bounds = tf.range(tf.shape(key, tf.int64)[0] + 1) * (key.shape[1] * key.shape[2])
+    ends = tf.searchsorted(cells, bounds)
+    counts = ends[1:] - ends[:-1]
+    places = tf.range(tf.maximum(tf.reduce_max(counts), k))
+    there = places < counts[:, None]
+    # With one more cell there is one to gather even where nothing is allowed.
+    cells = tf.gather(tf.pad(cells, [[0, 1]]), tf.where(there, ends[:-1, None] + places, 0))
+    return cells - bounds[:-1, None], tf.where(there, tf.gather(flat, cells), NOT_ALLOWED)
+
+
+def best_columns(values: tf.Tensor, valid: tf.Tensor, k: int) -> tuple[tf.Tensor, tf.Tensor]:
+    """[B, k] columns of [B, C] values, falling, and whether each is valid; equal ones by column."""
+    lowest = tf.fill(tf.shape(values), values.dtype.min)
+    _, columns = tf.math.top_k(tf.where(valid, values, lowest), k)
+    return columns, tf.gather(valid, columns, batch_dims=1)
 
 
 def strongest(values: tf.Tensor, n: int) -> tuple[tf.Tensor, tf.Tensor]:
@@ -153,13 +208,12 @@ def pad_columns(values: tf.Tensor, n_columns: int = K_MAX) -> tf.Tensor:
 
 
 def ranked(
-    table: IdTable, key: tf.Tensor, allowed: tf.Tensor, k_max: int = K_MAX
+    table: IdTable, key: tf.Tensor, excluded: tf.Tensor | None = None
 ) -> dict[str, tf.Tensor]:
-    """movie_ids and scores [B, K] of the allowed movies by falling key."""
-    movies, valid = top_movies(key, allowed, min(k_max, table.n_ids))
-    scores = tf.gather(key, movies, batch_dims=1)
-    ids = table.ids(tf.where(valid, movies, table.n_ids))
+    """movie_ids and scores [B, K] of the movies that are left by falling key; see `top_movies`."""
+    movies, found, scores = top_movies(key, min(K_MAX, table.n_ids), excluded)
+    ids = table.ids(tf.where(found, movies, table.n_ids))
     return {
         "movie_ids": pad_columns(ids),
-        "scores": pad_columns(tf.where(valid, scores, tf.zeros_like(scores))),
+        "scores": pad_columns(tf.where(found, scores, 0.0)),
     }

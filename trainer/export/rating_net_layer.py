@@ -5,6 +5,7 @@ The same arithmetic as `trainer.models.rating_net`, which the tests hold it agai
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 import tensorflow as tf
@@ -48,7 +49,7 @@ class RatingNetLayer(tf.Module):
         user_id: tf.Tensor,
         movies: tf.Tensor,
         ratings: tf.Tensor,
-        profile: tf.Tensor,  # noqa: ARG002 - as the rating tower's; no network reads it
+        profile: Callable[[], tf.Tensor],  # noqa: ARG002 - as the rating tower's; no network reads it
     ) -> RatingUser:
         """Users by their joined row, and by the history a bias for those whom training did not see.
 

@@ -5,6 +5,7 @@ The same arithmetic as `trainer.models.towers`, which the tests hold it against.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -135,7 +136,11 @@ class RatingTower(tf.Module):
         self._n_movies = len(towers.item_bias)
 
     def user(
-        self, user_id: tf.Tensor, movies: tf.Tensor, ratings: tf.Tensor, profile: tf.Tensor
+        self,
+        user_id: tf.Tensor,
+        movies: tf.Tensor,
+        ratings: tf.Tensor,
+        profile: Callable[[], tf.Tensor],
     ) -> RatingUser:
         """Users by what is stored of them and what they rated.
 
@@ -143,7 +148,8 @@ class RatingTower(tf.Module):
           user_id: [B] string.
           movies: [B, H] history indexes.
           ratings: [B, H]; one that is no finite number counts as a movie seen and not rated.
-          profile: [B, P] rows of unit length; read for users whom training did not see.
+          profile: makes [B, P] rows of unit length, for users whom training did not see: most
+            batches have none, and reading what users say of themselves takes many string ops.
         """
         user = self._users.indexes(user_id)
         rows = tf.gather(self._stored, user)
@@ -152,7 +158,7 @@ class RatingTower(tf.Module):
         stranger = user == self._users.n_ids
         rows = tf.cond(
             tf.reduce_any(stranger),
-            lambda: tf.where(stranger[:, None], self._strangers(movies, ratings, profile), rows),
+            lambda: tf.where(stranger[:, None], self._strangers(movies, ratings, profile()), rows),
             lambda: rows,
         )
         return self._as_user(rows)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from server.deadline import Budget
-from server.domain import MovieId, Profile, UserId, Version
+from server.domain import MovieId, UserId, Version
 from server.errors import ContractViolation
 from server.features.snapshot import read_catalogue
 from server.placed_user import ModelUser
@@ -17,7 +17,7 @@ from server.releases import ActiveRelease
 from server.servables import NO_MOVIES, ServableModels
 from tests.releases import GENRES, World, write_release
 
-NOBODY = ModelUser(UserId("u"), NO_MOVIES, np.zeros(0, np.float32), Profile())
+NOBODY = ModelUser(UserId("u"), NO_MOVIES, np.zeros(0, np.float32), ())
 
 
 class Prediction:

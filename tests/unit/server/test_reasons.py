@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from server.domain import Movie, MovieId, Popular, Reason, SharedGenre, Source
+from server.domain import Popular, Reason, SharedGenre, Source
 from server.reasons import Taste, further_reasons
 
-HEAT = Movie(MovieId("m1"), "Heat", 1995, ("Crime", "Drama"), 207, 3.5)
+HEAT = ("Crime", "Drama")
 PLAIN = Taste((), {"Drama": 3, "Crime": 1})
 FOND = Taste(("Crime", "War"), {"Drama": 3})
 DRAMA, CRIME = SharedGenre("Drama"), SharedGenre("Crime")

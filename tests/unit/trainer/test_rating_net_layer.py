@@ -49,7 +49,7 @@ def users_of(layer: RatingNetLayer) -> Any:
     """a, a stranger without a history, c, and a stranger with a history of two rated movies."""
     history = tf.constant([[1, 2, 3], [PAD, PAD, PAD], [PAD, 4, PAD], [2, 5, 6]], tf.int64)
     ratings = tf.constant([[5, 5, 5], [NAN, NAN, NAN], [NAN, 1, NAN], [5, NAN, 4.0]])
-    return layer.user(tf.constant(["a", "x", "c", "y"]), history, ratings, PROFILE)
+    return layer.user(tf.constant(["a", "x", "c", "y"]), history, ratings, lambda: PROFILE)
 
 
 def expected(net: RatingNet) -> np.ndarray:
@@ -135,7 +135,7 @@ def test_a_saved_layer_answers_alike(tmp_path):
     def rate(
         user_id: tf.Tensor, history: tf.Tensor, ratings: tf.Tensor, movies: tf.Tensor
     ) -> dict[str, tf.Tensor]:
-        user = layer.user(user_id, history, ratings, PROFILE)
+        user = layer.user(user_id, history, ratings, lambda: PROFILE)
         some = layer.clip(layer.some_movies(user, movies))
         return {"some": some, "all": layer.clip(layer.all_movies(user))}
 

@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
+from server.engine import kernel
 from server.engine.arrays import EngineArrays, read_arrays
+from server.engine.engine import Engine
 from serving.contract import ENGINE_PART, Manifest, ModelsDir
 from tests.releases import write_release
 
@@ -43,3 +45,23 @@ def changed(folder: Path, manifest: Manifest) -> Callable[..., Any]:
         return replace(arrays, description=replace(arrays.description, **numbers), **given)
 
     return change
+
+
+@pytest.fixture(params=[False, True], ids=["NumPy", "compiled"])
+def compiled(request: pytest.FixtureRequest) -> bool:
+    """Which of the two answers: the tests that ask hold for both."""
+    if request.param and kernel.Kernel is None:
+        pytest.skip("the kernel was not built")
+    return bool(request.param)
+
+
+@pytest.fixture
+def engine_of(manifest: Manifest, compiled: bool) -> Callable[..., Engine]:
+    """An engine for arrays, and ids -> movie_index."""
+
+    def engine(arrays: EngineArrays, index: Any = None) -> Engine:
+        opened = Engine(arrays, index or {}, manifest, compiled=compiled)
+        assert opened.compiled == compiled
+        return opened
+
+    return engine

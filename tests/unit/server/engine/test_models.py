@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,10 +10,12 @@ import numpy as np
 import pytest
 
 from server.deadline import Budget
-from server.domain import NOBODY, AddedMovie, MovieId, NewMovie, Order, Profile, UserId
+from server.domain import NOBODY, AddedMovie, MovieId, NewMovie, Order, UserId
+from server.engine.arrays import EngineArrays
+from server.engine.engine import Engine
 from server.engine.models import EngineModels
 from server.placed_user import ModelUser
-from server.ranking import Ranking
+from server.ranking import Ranking, Reasons
 from server.releases import ActiveRelease, read_release
 from server.servables import RankingQuery
 from serving.contract import (
@@ -30,47 +33,52 @@ X, Y = N_MOVIES, N_MOVIES + 1
 
 
 @pytest.fixture
-def release(tmp_path: Path, manifest: Manifest) -> ActiveRelease:
-    return replace(read_release(ModelsDir(tmp_path), manifest.release_version), added=ADDED)
+def release(
+    tmp_path: Path, manifest: Manifest, arrays: EngineArrays, engine_of: Callable[..., Engine]
+) -> ActiveRelease:
+    read = read_release(ModelsDir(tmp_path), manifest.release_version)
+    return replace(read, added=ADDED, engine=engine_of(arrays, read.trained.index))
 
 
-def ranking(release: ActiveRelease, *movies: int) -> Ranking:
+def recommended(release: ActiveRelease, *movies: int) -> tuple[Ranking, Reasons]:
     """For somebody who likes these movies; all of them may be listed."""
     liked = np.full(len(movies), 5, np.float32)
-    user = ModelUser(UserId("hot"), np.array(movies, np.int64), liked, Profile())
+    user = ModelUser(UserId("hot"), np.array(movies, np.int64), liked, ())
     allowed = np.ones(N_MOVIES + len(release.added), np.bool_)
-    query = RankingQuery(user, allowed=allowed)
-    return EngineModels().recommend(release, query, Budget.unhurried())[0]
+    query = RankingQuery(user, allowed=allowed, wants_reasons=True)
+    found = EngineModels().recommend(release, query, Budget.unhurried())
+    assert found.explained is not None
+    return found.ranking, found.explained.of(found.ranking.movies)
 
 
 def test_added_movies_of_a_history_count_as_places_alone(release: ActiveRelease) -> None:
     """The ranking is that without them; cited are places in the history that has them."""
-    without = ranking(replace(release, added=()), 3, 7, 5)
+    without, reasons = recommended(replace(release, added=()), 3, 7, 5)
     places = np.array([1, 2, 4, NOBODY])
 
-    found = ranking(release, X, 3, 7, Y, 5)
+    found, found_reasons = recommended(release, X, 3, 7, Y, 5)
 
-    assert (without.cited != NOBODY).any()
+    assert (reasons.cited != NOBODY).any()
     np.testing.assert_array_equal(found.movies, without.movies)
-    np.testing.assert_array_equal(found.drops, without.drops)
-    np.testing.assert_array_equal(found.cited, places[without.cited])
+    np.testing.assert_array_equal(found_reasons.drops, reasons.drops)
+    np.testing.assert_array_equal(found_reasons.cited, places[reasons.cited])
 
 
 def test_a_history_of_added_movies_is_none(release: ActiveRelease) -> None:
     """The ranking is that of somebody without one, and nothing is cited."""
-    found = ranking(release, X, Y)
+    found, reasons = recommended(release, X, Y)
 
-    np.testing.assert_array_equal(found.movies, ranking(release).movies)
-    assert (found.cited == NOBODY).all()
+    np.testing.assert_array_equal(found.movies, recommended(release)[0].movies)
+    assert (reasons.cited == NOBODY).all()
 
 
 def test_the_spread_of_scores_is_that_of_retrieval_in_any_order(release: ActiveRelease) -> None:
     """All twelve movies are candidates, so that both orders are about the same ones."""
-    user = ModelUser(UserId("hot"), np.array([3, 7]), np.full(2, 5, np.float32), Profile())
+    user = ModelUser(UserId("hot"), np.array([3, 7]), np.full(2, 5, np.float32), ())
     stats = []
     for order in Order:
         query = RankingQuery(user, order=order, wants_vectors=True)
-        _, vectors = EngineModels().recommend(release, query, Budget.unhurried())
+        vectors = EngineModels().recommend(release, query, Budget.unhurried()).vectors
         assert vectors is not None
         stats.append(vectors.score_stats)
 
