@@ -40,6 +40,9 @@ from serving.contract import ModelsDir
 if TYPE_CHECKING:
     from server.metrics import Metrics
 
+COMPUTED: Final = frozenset({"RecommendUser", "PredictRating", "SimilarMovies"})
+"""What an engine in this process answers without waiting for anybody."""
+
 BATCH_THREADS: Final = 8
 """Requests of all batches that are answered side by side: the model server merges them."""
 
@@ -132,7 +135,7 @@ def gateway(settings: Settings) -> Iterator[Gateway]:
         metrics, metrics_port = stack.enter_context(_metrics_endpoint(settings))
         if metrics is not None:
             metrics.watch(releases, lambda: workers.in_flight, answering.is_held_back)
-        interceptor = CallInterceptor(metrics, admission)
+        interceptor = CallInterceptor(metrics, admission, _computing(settings))
         port = stack.enter_context(_listening(settings, servicer, health, workers, interceptor))
         follower = ReleaseFollower(
             ModelsDir(settings.models_dir),
@@ -145,6 +148,11 @@ def gateway(settings: Settings) -> Iterator[Gateway]:
         follower.step()
         stack.enter_context(_following(follower, settings.poll_interval_s))
         yield Gateway(settings.host, port, metrics_port)
+
+
+def _computing(settings: Settings) -> frozenset[str]:
+    """The methods that wait neither for a model server nor for another store."""
+    return COMPUTED if settings.engine == "local" and not settings.redis_url else frozenset()
 
 
 @dataclass(frozen=True, slots=True)

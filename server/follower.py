@@ -11,6 +11,7 @@ from server.additions import Additions
 from server.backends import Backend
 from server.deadline import Budget
 from server.domain import Version
+from server.engine.engine import Engine
 from server.errors import ContractViolation, ServiceError
 from server.features.store import FeatureStore, StoreError
 from server.logs import fields
@@ -184,7 +185,7 @@ class ReleaseFollower:
                 previous=previous.version if previous else 0,
                 movies=len(release.catalogue.movies),
                 users=self._store.counts(release.version).users,
-                engine=release.why_no_engine or "available",
+                engine=_how(release.engine) or release.why_no_engine,
             ),
         )
         self._keep_only(release, previous, self._candidate_release())
@@ -230,3 +231,10 @@ def _attempted(step: Callable[[], str]) -> str:
     except Exception as error:  # noqa: BLE001 - the thread must outlive what nobody thought of
         _log.exception("following the models folder failed")
         return f"unexpected {type(error).__name__}, see the log"
+
+
+def _how(engine: Engine | None) -> str:
+    """What computes its answers; "" without one."""
+    if engine is None:
+        return ""
+    return "compiled" if engine.compiled else "NumPy: it was installed without a compiler"

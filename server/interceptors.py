@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeAlias
 
 import grpc
@@ -25,6 +25,7 @@ from server.errors import (
 )
 from server.health import SERVICE_NAME
 from server.ids import new_id
+from server.inner_grpc import that_computes
 from server.logs import REQUEST_ID, fields
 from server.responses import WrittenResponse, describe
 
@@ -46,10 +47,17 @@ class CallInterceptor(grpc.ServerInterceptor):
     Args:
       metrics: counts every call; None = nobody counts.
       admission: says which calls are one too many; None = none is.
+      computing: methods that wait for nobody while they are answered.
     """
 
-    def __init__(self, metrics: Metrics | None, admission: Admission | None = None) -> None:
+    def __init__(
+        self,
+        metrics: Metrics | None,
+        admission: Admission | None = None,
+        computing: Collection[str] = (),
+    ) -> None:
         self._metrics = metrics
+        self._computing = computing
         self._admission = admission
         self._handlers: dict[str, _Handler] = {}
         """Ours by full name; grpc asks for one at every call."""
@@ -121,6 +129,8 @@ class CallInterceptor(grpc.ServerInterceptor):
                     _log_call(logging.INFO, method, request_id, started, "OK", **described)
             return answer
 
+        if method in self._computing:
+            handle = that_computes(handle)
         # grpc turns bytes into bytes by itself: what is no request then gets a status, too.
         return grpc.unary_unary_rpc_method_handler(handle)
 

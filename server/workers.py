@@ -11,13 +11,24 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
+from collections.abc import Sequence
 from concurrent.futures import Future
+from time import thread_time
 from types import TracebackType
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
-from server.arrivals import Arguments, Run, message_first
+from server.inner_grpc import Arguments, Run, computes, message_first, worked_out
+
+_Task: TypeAlias = tuple[Run, Arguments]
 
 _log = logging.getLogger(__name__)
+
+AT_ONCE: Final = 8
+"""Answers that are sent together at most."""
+LINGER_S: Final = 0.002
+"""How long they take together, as others did that were worked out lately; a longer one is alone."""
+SECONDS_OF: Final = 16
+"""Lately, in times that answers were worked out."""
 
 _TAKEN: Final[Future[None]] = Future()
 """All that grpc wants to know of a task."""
@@ -34,12 +45,14 @@ class Workers:
         self._most_threads = n_threads
         self._n_threads = 0
         self._lock = threading.Lock()
-        self._tasks: deque[tuple[Run, Arguments]] = deque()
+        self._tasks: deque[_Task] = deque()
         self._alarms: list[threading.Lock] = []
         """Of those that sleep; to release one is to wake its thread."""
         self._is_one_coming = False
         """A thread was woken or started and has not looked at the tasks since."""
         self._in_flight = 0
+        self._seconds = LINGER_S
+        """Processor time of one that computes, as far as that is known."""
         self._is_closed = False
 
     def __enter__(self) -> Workers:
@@ -111,20 +124,32 @@ class Workers:
     def _work(self) -> None:
         alarm = threading.Lock()
         alarm.acquire()
-        task = self._next(alarm, has_come=True)
-        while task is not None:
-            run, arguments = task
-            try:
-                run(*arguments)
-            except BaseException:  # noqa: BLE001 - whatever it was, the thread is there for others, too
-                _log.exception("a task failed")
-            self._done()
-            # Nothing of it is kept while the thread sleeps.
-            del task, run, arguments
-            task = self._next(alarm, has_come=False)
+        tasks = self._next(alarm, has_come=True)
+        while tasks:
+            if computes(tasks[0][1]):
+                self._answer(tasks)
+            else:
+                run, arguments = tasks[0]
+                _try(run, *arguments)
+                # Nothing of it is kept while the thread sleeps.
+                del run, arguments
+            self._done(len(tasks))
+            del tasks
+            tasks = self._next(alarm, has_come=False)
 
-    def _next(self, alarm: threading.Lock, *, has_come: bool) -> tuple[Run, Arguments] | None:
-        """A task, maybe after a sleep; None = there will be no more.
+    def _answer(self, tasks: Sequence[_Task]) -> None:
+        """Works out all answers, then sends them."""
+        began = thread_time()
+        send_all = [_try(worked_out, run, arguments) for run, arguments in tasks]
+        seconds = (thread_time() - began) / len(tasks)
+        # Threads may write over each other's: all of them know about as much.
+        self._seconds += (seconds - self._seconds) / SECONDS_OF
+        for send in send_all:
+            if send is not None:
+                _try(send)
+
+    def _next(self, alarm: threading.Lock, *, has_come: bool) -> Sequence[_Task]:
+        """A task, or some that compute, maybe after a sleep; empty = there will be no more.
 
         Args:
           alarm: wakes this thread.
@@ -135,17 +160,38 @@ class Workers:
                 if has_come:
                     self._is_one_coming = False
                 if self._tasks:
-                    task = self._tasks.popleft()
+                    tasks = self._some()
                     if self._tasks:
                         self._call_one()
-                    return task
+                    return tasks
                 if self._is_closed:
                     self._n_threads -= 1
-                    return None
+                    return ()
                 self._alarms.append(alarm)
             alarm.acquire()
             has_come = True
 
-    def _done(self) -> None:
+    def _some(self) -> Sequence[_Task]:
+        """The next task, and with one that computes those behind it that do, as many as may."""
+        tasks = [self._tasks.popleft()]
+        if computes(tasks[0][1]):
+            left_s = LINGER_S - self._seconds
+            while self._tasks and len(tasks) < AT_ONCE and computes(self._tasks[0][1]):
+                left_s -= self._seconds
+                if left_s < 0:
+                    break
+                tasks.append(self._tasks.popleft())
+        return tasks
+
+    def _done(self, n_tasks: int = 1) -> None:
         with self._lock:
-            self._in_flight -= 1
+            self._in_flight -= n_tasks
+
+
+def _try(run: Run, *arguments: Any) -> Any:
+    """What it returns; None where it raises something, which is logged."""
+    try:
+        return run(*arguments)
+    except BaseException:  # noqa: BLE001 - whatever it was, the thread is there for others, too
+        _log.exception("a task failed")
+        return None

@@ -1,0 +1,194 @@
+"""Messages that are read before a worker comes, answers that are sent together.
+
+To callers all is as before, but for who is silent.
+
+Each behaviour that grpc's own way has as well is tested on both ways.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib import import_module
+
+import grpc
+import pytest
+from grpc_health.v1 import health, health_pb2_grpc
+
+from server import inner_grpc
+from server.inner_grpc import that_computes
+from server.workers import LINGER_S, Workers
+from tests.fault.waiting import eventually
+
+PATH = "/test.Echo/Say"
+
+
+@contextmanager
+def echo(workers: Workers, **others: Callable[..., bytes]) -> Iterator[grpc.Channel]:
+    """A server that says what it is told, its health, and other methods by name."""
+    server = grpc.server(workers)  # type: ignore[arg-type]
+    behaviors = {"Say": lambda message, _context: b"<" + message + b">", **others}
+    handlers = {
+        name: grpc.unary_unary_rpc_method_handler(behavior) for name, behavior in behaviors.items()
+    }
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("test.Echo", handlers),))
+    health_pb2_grpc.add_HealthServicer_to_server(health.HealthServicer(), server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    try:
+        with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+            yield channel
+    finally:
+        server.stop(None).wait()
+
+
+@pytest.fixture(params=["message first", "grpc's way"])
+def workers(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workers]:
+    if request.param != "message first":
+        monkeypatch.setattr(inner_grpc, "_PARTS", None)
+    with Workers(2) as live:
+        yield live
+
+
+def test_messages_are_answered(workers: Workers) -> None:
+    """An empty one too; of two to a method that takes one the first counts."""
+    with echo(workers) as channel:
+        say, say_all = channel.unary_unary(PATH), channel.stream_unary(PATH)
+        assert say(b"hi", timeout=10) == b"<hi>"
+        assert say(b"", timeout=10) == b"<>"
+        assert say_all(iter([b"1", b"2"]), timeout=10) == b"<1>"
+        eventually(lambda: workers.in_flight == 0)
+
+
+def test_a_call_without_a_message_is_refused(workers: Workers) -> None:
+    """UNIMPLEMENTED, and it counts no longer."""
+    with echo(workers) as channel, pytest.raises(grpc.RpcError) as caught:
+        channel.stream_unary(PATH)(iter(()), timeout=10)
+
+    assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
+    assert "requires exactly one request message" in caught.value.details()
+    eventually(lambda: workers.in_flight == 0)
+
+
+def test_a_message_that_cannot_be_read_is_refused(workers: Workers) -> None:
+    """Where grpc turns bytes into a message, INTERNAL."""
+    with echo(workers) as channel, pytest.raises(grpc.RpcError) as caught:
+        channel.unary_unary("/grpc.health.v1.Health/Check")(b"\xff\xff\xff", timeout=10)
+
+    assert caught.value.code() is grpc.StatusCode.INTERNAL
+    eventually(lambda: workers.in_flight == 0)
+
+
+def test_who_sends_nothing_holds_no_worker() -> None:
+    """Three callers that are silent, of whom one gives up, count, and leave both workers free."""
+    speak = threading.Event()
+
+    def silence() -> Iterator[bytes]:
+        assert speak.wait(30)
+        yield b"late"
+
+    with Workers(2) as workers, echo(workers) as channel:
+        silent = [channel.stream_unary(PATH).future(silence(), timeout=60) for _ in range(3)]
+        eventually(lambda: workers.in_flight == 3)
+
+        assert channel.unary_unary(PATH)(b"hi", timeout=10) == b"<hi>"
+        silent[0].cancel()
+        eventually(lambda: workers.in_flight == 2)
+        speak.set()
+        assert [call.result(30) for call in silent[1:]] == [b"<late>"] * 2
+        eventually(lambda: workers.in_flight == 0)
+
+
+def test_answers_that_are_computed_are_sent_together() -> None:
+    """Of five that wait, no answer is sent before all are worked out; some fail alone."""
+    free, n_computed = threading.Event(), 0
+    seen: list[int] = []
+
+    def compute(message: bytes, context: grpc.ServicerContext) -> bytes:
+        nonlocal n_computed
+        n_computed += 1
+        if message == b"2":
+            raise ValueError(message)
+        if message == b"3":
+            context.abort(grpc.StatusCode.NOT_FOUND, "no 3")
+        if message == b"4":
+            context.set_trailing_metadata((("about", "4"),))
+        return b"<" + message + b">"
+
+    def wait(message: bytes, _context: object) -> bytes:
+        assert free.wait(30)
+        return message
+
+    with Workers(1) as workers, echo(workers, compute=that_computes(compute), wait=wait) as channel:
+        workers._seconds = 0
+        first = channel.unary_unary("/test.Echo/wait").future(b"go", timeout=60)
+        eventually(lambda: workers.in_flight == 1)
+        say = channel.unary_unary("/test.Echo/compute")
+        calls = [say.future(b"%d" % number, timeout=60) for number in range(5)]
+        eventually(lambda: workers.in_flight == 6)
+        for answered in (calls[0], calls[4]):
+            answered.add_done_callback(lambda _call: seen.append(n_computed))
+        calls[1].cancel()
+        free.set()
+
+        assert first.result(30) == b"go"
+        assert calls[0].result(30) == b"<0>"
+        assert calls[2].exception(30).code() is grpc.StatusCode.UNKNOWN
+        assert calls[3].exception(30).code() is grpc.StatusCode.NOT_FOUND
+        assert calls[4].result(30) == b"<4>"
+        assert dict(calls[4].trailing_metadata()) == {"about": "4"}
+        eventually(lambda: workers.in_flight == 0)
+
+    assert seen == [5, 5]
+
+
+def test_an_answer_that_takes_long_is_sent_alone() -> None:
+    """Where such ones took more than LINGER_S lately, nobody waits for the next."""
+    free, second, seen = threading.Event(), threading.Event(), threading.Event()
+
+    def compute(message: bytes, _context: object) -> bytes:
+        if message == b"first":
+            assert free.wait(30)
+        elif message == b"third":
+            # The second one's answer is out by now.
+            assert second.wait(30)
+            seen.set()
+        return message
+
+    with Workers(1) as workers, echo(workers, compute=that_computes(compute)) as channel:
+        workers._seconds = 2 * LINGER_S
+        say = channel.unary_unary("/test.Echo/compute")
+        calls = [say.future(b"first", timeout=60)]
+        for n_before, message in enumerate((b"second", b"third"), start=1):
+            eventually(lambda n_before=n_before: workers.in_flight == n_before)
+            calls.append(say.future(message, timeout=60))
+        eventually(lambda: workers.in_flight == 3)
+        calls[1].add_done_callback(lambda _call: second.set())
+        free.set()
+
+        assert [call.result(30) for call in calls] == [b"first", b"second", b"third"]
+    assert seen.is_set()
+
+
+@pytest.mark.parametrize(
+    ("part", "other"),
+    [
+        ("_receive_message", callable),
+        ("_unary_response_in_pool", callable),
+        ("_call_behavior", callable),
+        ("_serialize_response", callable),
+        ("_status", callable),
+        ("_RPCState", object),
+        ("cygrpc", object()),
+    ],
+)
+def test_a_grpc_with_other_inner_parts_goes_its_own_way(
+    monkeypatch: pytest.MonkeyPatch, part: str, other: object
+) -> None:
+    """Parts that are missing, take other arguments or lack what is asked of them are not used."""
+    assert inner_grpc._inner_parts() is not None
+
+    monkeypatch.setattr(import_module("grpc._server"), part, other)
+
+    assert inner_grpc._inner_parts() is None
