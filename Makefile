@@ -23,6 +23,7 @@ $(STAMP): pyproject.toml constraints.txt $(NATIVE)
 	  { echo "recserve needs Python 3.11; say which: make PYTHON=/path/to/python3.11"; exit 2; }
 	@echo "installing into $(VENV) (about a minute, once)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@rm -f server/*.so server/engine/*.so  # what cannot be built anew is not to be used
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt \
 	  -e '.[demo,server,redis,serving,trainer,peers,scann,dev]'
 	@touch $@

@@ -15,6 +15,7 @@ from server.engine.engine import Engine
 from server.errors import ContractViolation, ServiceError
 from server.features.store import FeatureStore, StoreError
 from server.logs import fields
+from server.native import PAGES
 from server.releases import (
     ActiveRelease,
     Candidate,
@@ -186,6 +187,7 @@ class ReleaseFollower:
                 movies=len(release.catalogue.movies),
                 users=self._store.counts(release.version).users,
                 engine=_how(release.engine) or release.why_no_engine,
+                pages="compiled" if PAGES else "Python",
             ),
         )
         self._keep_only(release, previous, self._candidate_release())
@@ -237,4 +239,4 @@ def _how(engine: Engine | None) -> str:
     """What computes its answers; "" without one."""
     if engine is None:
         return ""
-    return "compiled" if engine.compiled else "NumPy: it was installed without a compiler"
+    return "compiled" if engine.compiled else "NumPy"

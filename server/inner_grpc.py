@@ -37,6 +37,8 @@ class _Inner(NamedTuple):
     """Stands for a message that was asked for."""
     ask: Callable[[int], Any]
     """To be started: asks for the message."""
+    is_active: Callable[[Any], bool]
+    """Whether somebody still wants the answer to a call in this state."""
     begin: Callable[[Any], None]
     """Before a call is answered,"""
     end: Callable[[], None]
@@ -85,6 +87,7 @@ def _inner_parts() -> _Inner | None:
             receive_message=server._receive_message,  # noqa: SLF001
             token=server._RECEIVE_MESSAGE_TOKEN,  # noqa: SLF001
             ask=server.cygrpc.ReceiveMessageOperation,
+            is_active=server._is_rpc_state_active,  # noqa: SLF001
             begin=server.cygrpc.install_context_from_request_call_event,
             end=server.cygrpc.uninstall_context,
             behave=server._call_behavior,  # noqa: SLF001
@@ -94,6 +97,7 @@ def _inner_parts() -> _Inner | None:
         fits = (
             _names_of(parts.answer) == _ANSWER
             and _names_of(parts.receive_message) == _RECEIVE
+            and _names_of(parts.is_active) == ["state"]
             and _names_of(parts.behave) == _BEHAVE
             and _names_of(parts.written) == _WRITTEN
             and _names_of(parts.send) == _SEND
@@ -127,6 +131,7 @@ def message_first(run: Run, arguments: Arguments, go_on: Callable[[Run, Argument
     if _PARTS is None or len(arguments) <= len(_ANSWER) or arguments[0] is not _PARTS.answer:
         return False
     answer, event, state, behavior, _, deserializer, serializer = arguments
+    is_active = _PARTS.is_active
     received = _PARTS.receive_message(state, event.call, deserializer)
 
     def arrived(arrival: Any) -> Any:
@@ -135,7 +140,16 @@ def message_first(run: Run, arguments: Arguments, go_on: Callable[[Run, Argument
         if message is None:
             go_on(run, arguments)
         else:
-            go_on(run, (answer, event, state, behavior, lambda: message, deserializer, serializer))
+
+            def message_if_wanted() -> Any:
+                # A caller may be gone, or out of time, by the time that a worker is free.
+                with state.condition:
+                    return message if is_active(state) else None
+
+            go_on(
+                run,
+                (answer, event, state, behavior, message_if_wanted, deserializer, serializer),
+            )
         return finished
 
     # grpc holds the lock of the call while it gives its task away.

@@ -161,7 +161,7 @@ class RankedList:
     reasons: Reasons | None
     """None = those of a page are made when it is cut."""
     is_trained: bool
-    """Whether training saw each movie of both; False = maybe not."""
+    """Whether training saw each movie, of the list and of the history; False = maybe not."""
     taste: Taste
     is_newcomer: bool
     """Without history, asking for the final order: popularity alone speaks for what models say."""

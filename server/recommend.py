@@ -70,7 +70,9 @@ def rank_movies(
     # What is left of an order that all models made says a rating of each movie.
     says_all = ranking is by_models and not ladder.degradation.reasons
     history, history_ids, history_ratings, reasons = NO_MOVIES, NO_IDS, NO_RATINGS, None
-    if by_default:
+    # Where nobody says reasons, now or when a page is cut, no history is carried for them.
+    says_later = release.engine is not None and len(user.model.movies) <= LONG_HISTORY
+    if by_default and (says_later or ladder.explained is not None):
         # Reasons are those of the retrieval score, which makes no other order.
         history, history_ids = user.model.movies, user.history_ids
         history_ratings = user.model.ratings

@@ -477,7 +477,8 @@ cdef class Kernel:
         else:
             keys = self.products(person[: self.d])
         PyObject_GetBuffer(keys, &request.keys, PyBUF_C_CONTIGUOUS | PyBUF_WRITABLE)
-        if request.keys.itemsize != sizeof(float) or request.keys.len != self.n_movies * <Py_ssize_t> sizeof(float):
+        if (request.keys.itemsize != sizeof(float)
+                or request.keys.len != self.n_movies * <Py_ssize_t> sizeof(float)):
             raise ValueError(f"{self.n_movies} float32 numbers expected")
         return <float *> request.keys.buf
 

@@ -61,6 +61,36 @@ def test_messages_are_answered(workers: Workers) -> None:
         eventually(lambda: workers.in_flight == 0)
 
 
+def test_who_has_gone_is_not_answered(workers: Workers) -> None:
+    """Calls that are cancelled or out of time when a worker is free are never worked out."""
+    free, heard = threading.Event(), []
+
+    def hear(message: bytes, _context: object) -> bytes:
+        heard.append(message)
+        assert free.wait(30)
+        return message
+
+    for behavior in (hear, that_computes(hear)):
+        heard.clear()
+        free.clear()
+        with echo(workers, hear=behavior) as channel:
+            say = channel.unary_unary("/test.Echo/hear")
+            held = [say.future(b"held", timeout=60) for _ in range(2)]
+            eventually(lambda: len(heard) == 2)
+            late, gone = say.future(b"late", timeout=0.3), say.future(b"gone")
+            eventually(lambda: workers.in_flight == 4)
+            gone.cancel()
+            assert late.exception(30).code() is grpc.StatusCode.DEADLINE_EXCEEDED
+            # On one connection the server hears of that before it hears of another call.
+            live = say.future(b"live")
+            eventually(lambda: workers.in_flight == 5)
+            free.set()
+
+            assert [call.result(30) for call in (*held, live)] == [b"held", b"held", b"live"]
+            eventually(lambda: workers.in_flight == 0)
+        assert heard == [b"held", b"held", b"live"]
+
+
 def test_a_call_without_a_message_is_refused(workers: Workers) -> None:
     """UNIMPLEMENTED, and it counts no longer."""
     with echo(workers) as channel, pytest.raises(grpc.RpcError) as caught:
@@ -129,11 +159,10 @@ def test_answers_that_are_computed_are_sent_together() -> None:
         eventually(lambda: workers.in_flight == 6)
         for answered in (calls[0], calls[4]):
             answered.add_done_callback(lambda _call: seen.append(n_computed))
-        calls[1].cancel()
         free.set()
 
         assert first.result(30) == b"go"
-        assert calls[0].result(30) == b"<0>"
+        assert [calls[number].result(30) for number in (0, 1)] == [b"<0>", b"<1>"]
         assert calls[2].exception(30).code() is grpc.StatusCode.UNKNOWN
         assert calls[3].exception(30).code() is grpc.StatusCode.NOT_FOUND
         assert calls[4].result(30) == b"<4>"

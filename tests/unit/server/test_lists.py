@@ -7,6 +7,8 @@ import pytest
 
 from protos.recommender.v1 import recommender_pb2 as pb
 from protos.recommender.v1.recommender_pb2_grpc import RecommenderServiceStub
+from server.paging import PageTokens
+from server.ranking import RankedList
 from tests.fake_model_server import FakeModelServer, Refused
 
 Request = pb.RecommendUserRequest
@@ -133,3 +135,27 @@ def test_diversity_mixes_genres_and_keeps_the_scores(stub: RecommenderServiceStu
     assert {e.movie.movie_id: e.score for e in mixed.recommendations} == {
         e.movie.movie_id: e.score for e in plain.recommendations
     }
+
+
+def test_no_history_is_carried_for_reasons_that_nobody_says(
+    stub: RecommenderServiceStub, model_server: FakeModelServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A token has the history for the reasons of later pages; where the models are away, none."""
+    sealed: list[RankedList] = []
+    seal = PageTokens.seal
+
+    def noted(tokens: PageTokens, ranked: RankedList, n_shown: int, query_hash: bytes) -> str:
+        sealed.append(ranked)
+        return seal(tokens, ranked, n_shown, query_hash)
+
+    def refuse(_inputs: object, _version: int):  # type: ignore[no-untyped-def]
+        raise Refused(grpc.StatusCode.INTERNAL)
+
+    monkeypatch.setattr(PageTokens, "seal", noted)
+    stub.RecommendUser(Request(user_id="hot", page_size=1), timeout=10)
+    model_server.functions["recommend", "serving_default"] = refuse
+    stub.RecommendUser(Request(user_id="hot", page_size=1), timeout=10)
+
+    answered, failed = sealed
+    assert len(answered.history) == len(answered.history_ids) > 0
+    assert len(failed.history) == len(failed.history_ids) == len(failed.history_ratings) == 0
