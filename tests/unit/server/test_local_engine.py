@@ -150,7 +150,8 @@ def test_a_long_history_is_cited_as_a_short_one(
             return [first, listed(stub, page_size=5, page_token=first.next_page_token)]
 
         short = pages()
-        monkeypatch.setattr("server.recommend.LONG_HISTORY", 1)
+        for module in ("ladder", "recommend"):
+            monkeypatch.setattr(f"server.{module}.LONG_HISTORY", 1)
         long = pages()
 
     assert [page.recommendations for page in long] == [page.recommendations for page in short]
