@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 # What is compiled when it is installed.
-NATIVE := $(wildcard server/*.pyx server/engine/*.pyx server/engine/*.h)
+NATIVE := $(wildcard server/*.pyx $(addprefix server/engine/*.,pyx pxi pxd h))
 MODELS ?= serving/models
 # make bench-full DATA_DIR=ml-latest-small.zip measures training on a local copy of it, too.
 DATA_DIR :=

@@ -2,11 +2,27 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import Any
 
-from server.workers import Workers
+from server.inner_grpc import message_first
+from server.workers import TAKEN, Workers
+
+
+class _OneThread(ThreadPoolExecutor):
+    """The kind of pool that grpc takes beside its own; nobody who is silent holds its thread."""
+
+    def __init__(self) -> None:
+        super().__init__(1, thread_name_prefix="refuse")
+
+    def submit(self, run: Any, /, *arguments: Any) -> Future[Any]:  # type: ignore[override] # grpc has no others
+        def put(later: Any, its_arguments: tuple[Any, ...]) -> None:
+            super(_OneThread, self).submit(later, *its_arguments)
+
+        if not message_first(run, arguments, put):
+            put(run, arguments)
+        return TAKEN
 
 
 class Admission:
@@ -22,7 +38,7 @@ class Admission:
     def __init__(self, workers: Workers, max_calls: int) -> None:
         self._workers = workers
         self._max_calls = max_calls
-        self._refusing = ThreadPoolExecutor(1, thread_name_prefix="refuse")
+        self._refusing = _OneThread()
 
     def __enter__(self) -> Admission:
         return self

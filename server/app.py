@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import grpc
 from grpc_reflection.v1alpha import reflection  # type: ignore[import-untyped] # no stubs
@@ -19,6 +19,7 @@ from grpc_reflection.v1alpha import reflection  # type: ignore[import-untyped] #
 from protos.recommender.v1 import recommender_pb2_grpc
 from server.additions import Additions
 from server.admission import Admission
+from server.asking import Company, asks_nothing
 from server.backends import Backend, InProcess, ModelServer
 from server.engine.models import EngineModels
 from server.features.sqlite import SqliteStore
@@ -39,9 +40,6 @@ from serving.contract import ModelsDir
 
 if TYPE_CHECKING:
     from server.metrics import Metrics
-
-COMPUTED: Final = frozenset({"RecommendUser", "PredictRating", "SimilarMovies"})
-"""What an engine in this process answers without waiting for anybody."""
 
 BATCH_THREADS: Final = 8
 """Requests of all batches that are answered side by side: the model server merges them."""
@@ -135,7 +133,7 @@ def gateway(settings: Settings) -> Iterator[Gateway]:
         metrics, metrics_port = stack.enter_context(_metrics_endpoint(settings))
         if metrics is not None:
             metrics.watch(releases, lambda: workers.in_flight, answering.is_held_back)
-        interceptor = CallInterceptor(metrics, admission, _computing(settings))
+        interceptor = CallInterceptor(metrics, admission, _company(settings, servicer, answering))
         port = stack.enter_context(_listening(settings, servicer, health, workers, interceptor))
         follower = ReleaseFollower(
             ModelsDir(settings.models_dir),
@@ -150,9 +148,24 @@ def gateway(settings: Settings) -> Iterator[Gateway]:
         yield Gateway(settings.host, port, metrics_port)
 
 
-def _computing(settings: Settings) -> frozenset[str]:
-    """The methods that wait neither for a model server nor for another store."""
-    return COMPUTED if settings.engine == "local" and not settings.redis_url else frozenset()
+def _company(
+    settings: Settings, servicer: RecommenderServicer, answering: _Answering
+) -> Company | None:
+    """Of the methods that wait for nobody but, all at once, for the models.
+
+    None where they wait for a store that another process keeps, each for itself.
+    """
+    if settings.redis_url:
+        return None
+    ask_all = answering.models.recommend_all
+    members: dict[str, Any] = {"RecommendUser": servicer.recommended}
+    if settings.engine != "local":
+        # A question waits until the model server is free for it, and then for the reply.
+        takes_s = 2 * settings.predict_timeout_s + settings.fallback_reserve_s
+        return Company(members, ask_all, takes_s)
+    members["PredictRating"] = asks_nothing(servicer.PredictRating)
+    members["SimilarMovies"] = asks_nothing(servicer.SimilarMovies)
+    return Company(members, ask_all, takes_s=0)
 
 
 @dataclass(frozen=True, slots=True)

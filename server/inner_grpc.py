@@ -5,9 +5,9 @@ the worker asks for the message and waits: one sleep and one awakening of a thre
 call, and a worker less for as long as a caller sends nothing. Here the message is asked for on
 grpc's own thread; the worker comes when it is there.
 
-An answer can be worked out now and sent later. A worker that has several calls to answer works
-them all out, then sends all answers: code runs again while the processor still knows it, and who
-listens is woken once for all of them.
+Answers can be worked out together and sent later. A worker that has several calls to answer begins
+them all, asks once what all of them ask, works them all out and then sends all answers: code runs
+again while the processor still knows it, and who listens is woken once for all of them.
 
 The inner parts that this takes are looked at first: where they are not as they are known here,
 calls take grpc's own way.
@@ -16,14 +16,19 @@ calls take grpc's own way.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from functools import partial
 from importlib import import_module
 from typing import Any, Final, NamedTuple, TypeAlias, TypeVar
 
-Run: TypeAlias = Callable[..., Any]
+import grpc
+
+from server.asking import Asking, Company, Outcome, Run, answered_together
+
 Arguments: TypeAlias = tuple[Any, ...]
 Behavior = TypeVar("Behavior", bound=Callable[..., Any])
+Answering: TypeAlias = Callable[[bytes, grpc.ServicerContext], Asking[Any, Any, bytes]]
 
 
 class _Inner(NamedTuple):
@@ -43,6 +48,8 @@ class _Inner(NamedTuple):
     """Before a call is answered,"""
     end: Callable[[], None]
     """and after that."""
+    context: Callable[[Any, Any, Any], grpc.ServicerContext]
+    """What a behavior knows of its call."""
     behave: Callable[..., tuple[Any, bool]]
     """The handler's response, and whether there is one."""
     written: Callable[..., bytes | None]
@@ -71,9 +78,13 @@ _BEHAVE: Final = [
 ]
 _WRITTEN: Final = ["rpc_event", "state", "response", "response_serializer"]
 _SEND: Final = ["rpc_event", "state", "serialized_response"]
+_CONTEXT: Final = ["self", "rpc_event", "state", "request_deserializer"]
 """Names of arguments."""
+_EVENT: Final = 1 + _ANSWER.index("rpc_event")
+_BEHAVIOR: Final = 1 + _ANSWER.index("behavior")
+"""Places among the arguments of a task."""
 
-_COMPUTES: Final = "recserve_computes"
+_MEMBER: Final = "recserve_company"
 """Attribute of a behavior."""
 
 
@@ -90,6 +101,7 @@ def _inner_parts() -> _Inner | None:
             is_active=server._is_rpc_state_active,  # noqa: SLF001
             begin=server.cygrpc.install_context_from_request_call_event,
             end=server.cygrpc.uninstall_context,
+            context=server._Context,  # noqa: SLF001
             behave=server._call_behavior,  # noqa: SLF001
             written=server._serialize_response,  # noqa: SLF001
             send=server._status,  # noqa: SLF001
@@ -98,6 +110,7 @@ def _inner_parts() -> _Inner | None:
             _names_of(parts.answer) == _ANSWER
             and _names_of(parts.receive_message) == _RECEIVE
             and _names_of(parts.is_active) == ["state"]
+            and _names_of(server._Context.__init__) == _CONTEXT  # noqa: SLF001
             and _names_of(parts.behave) == _BEHAVE
             and _names_of(parts.written) == _WRITTEN
             and _names_of(parts.send) == _SEND
@@ -158,44 +171,86 @@ def message_first(run: Run, arguments: Arguments, go_on: Callable[[Run, Argument
     return True
 
 
-def that_computes(behavior: Behavior) -> Behavior:
-    """The behavior, marked as one that waits for nobody, so that other answers may wait for it."""
-    setattr(behavior, _COMPUTES, True)
+def in_company(behavior: Behavior, answering: Answering, company: Company) -> Behavior:
+    """The behavior, marked as one whose calls may be answered together.
+
+    Args:
+      behavior: answers a call alone.
+      answering: answers the same from the same arguments, and asks on its way.
+      company: who is asked, and what else may be answered with it.
+    """
+    setattr(behavior, _MEMBER, (company, answering))
     return behavior
 
 
-def computes(arguments: Arguments) -> bool:
-    """Whether a task is the answer to one message by a behavior that is marked so."""
+def company_of(arguments: Arguments) -> Company | None:
+    """Which company a task may be answered in; None = it is answered alone.
+
+    That is the answer to one message, by a behavior that is marked so, of a call with enough time.
+    """
     if _PARTS is None or len(arguments) <= len(_ANSWER) or arguments[0] is not _PARTS.answer:
-        return False
-    return hasattr(arguments[1 + _ANSWER.index("behavior")], _COMPUTES)
+        return None
+    member = getattr(arguments[_BEHAVIOR], _MEMBER, None)
+    if member is None:
+        return None
+    company: Company = member[0]
+    left_s = arguments[_EVENT].call_details.deadline - time.time()
+    return company if left_s > company.takes_s else None
 
 
-def worked_out(run: Run, arguments: Arguments) -> Callable[[], None] | None:
-    """Does all of a task that computes but to send its answer.
+def worked_out(
+    company: Company, tasks: Sequence[tuple[Run, Arguments]]
+) -> list[Callable[[], Callable[[], None] | None]]:
+    """Finds the answers of some tasks of a company.
 
     Returns:
-      What sends it; None where there is none, which the caller has been told.
+      For each that somebody still wants what makes it ready, which returns what sends it, or None
+      once it has told the caller of an error.
     """
-    send: Callable[[], None] | None = run(_worked_out, *arguments[1:])
-    return send
+    calls = [call for run, arguments in tasks if (call := _call_of(run, arguments)) is not None]
+    outcomes = answered_together([(call.run, call.asking) for call in calls], company.ask_all)
+    return [
+        partial(call.run, _ready, call, outcome)
+        for call, outcome in zip(calls, outcomes, strict=True)
+    ]
 
 
-def _worked_out(
-    event: Any, state: Any, behavior: Any, message_of: Any, deserializer: Any, serializer: Any
-) -> Callable[[], None] | None:
+class _Call(NamedTuple):
+    """A call that is answered in company."""
+
+    run: Run
+    asking: Asking[Any, Any, bytes]
+    message: bytes
+    arguments: Arguments
+
+
+def _call_of(run: Run, arguments: Arguments) -> _Call | None:
+    """None where nobody wants the answer."""
     parts = _PARTS
     if parts is None:
-        raise RuntimeError("there is no task that computes without these parts")
+        raise RuntimeError("there is no company without these parts")
+    _, event, state, behavior, message_of, deserializer, _ = arguments
+    message = message_of()
+    if message is None:
+        return None
+    _, answering = getattr(behavior, _MEMBER)
+    context = parts.context(event, state, deserializer)
+    return _Call(run, answering(message, context), message, arguments)
+
+
+def _ready(call: _Call, outcome: Outcome[bytes]) -> Callable[[], None] | None:
+    """What sends an answer, or None once a caller was told of an error."""
+    parts = _PARTS
+    if parts is None:
+        raise RuntimeError("there is no company without these parts")
+    _, event, state, _, _, deserializer, serializer = call.arguments
     parts.begin(event)
     try:
-        message = message_of()
-        if message is None:
-            return None
-        response, is_there = parts.behave(event, state, behavior, message, deserializer)
-        if not is_there:
-            return None
-        answer = parts.written(event, state, response, serializer)
+        # Errors take the way that they take when a behavior raises them.
+        response, is_there = parts.behave(
+            event, state, lambda _message, _context: outcome.told(), call.message, deserializer
+        )
+        answer = parts.written(event, state, response, serializer) if is_there else None
     finally:
         parts.end()
     return None if answer is None else partial(parts.send, event, state, answer)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeAlias
 
 import grpc
@@ -13,6 +13,7 @@ from google.rpc import code_pb2, status_pb2  # type: ignore[import-untyped] # no
 from grpc_status import rpc_status  # type: ignore[import-untyped] # no stubs
 
 from server.admission import Admission
+from server.asking import Asking, Company, answered_alone, asks_nothing
 from server.errors import (
     ContractViolation,
     FieldViolation,
@@ -25,7 +26,7 @@ from server.errors import (
 )
 from server.health import SERVICE_NAME
 from server.ids import new_id
-from server.inner_grpc import that_computes
+from server.inner_grpc import in_company
 from server.logs import REQUEST_ID, fields
 from server.responses import WrittenResponse, describe
 
@@ -36,7 +37,6 @@ REQUEST_ID_KEY: Final = "x-request-id"
 _MAX_REQUEST_ID = 128
 
 _Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
-_Behavior = Callable[[Any, grpc.ServicerContext], Any]
 
 _log = logging.getLogger(__name__)
 
@@ -47,18 +47,18 @@ class CallInterceptor(grpc.ServerInterceptor):
     Args:
       metrics: counts every call; None = nobody counts.
       admission: says which calls are one too many; None = none is.
-      computing: methods that wait for nobody while they are answered.
+      company: of the methods whose calls may be answered together; None = none may.
     """
 
     def __init__(
         self,
         metrics: Metrics | None,
         admission: Admission | None = None,
-        computing: Collection[str] = (),
+        company: Company | None = None,
     ) -> None:
         self._metrics = metrics
-        self._computing = computing
         self._admission = admission
+        self._company = company
         self._handlers: dict[str, _Handler] = {}
         """Ours by full name; grpc asks for one at every call."""
 
@@ -82,22 +82,27 @@ class CallInterceptor(grpc.ServerInterceptor):
         parse, serialize = handler.request_deserializer, handler.response_serializer
         if handler.unary_unary is None or parse is None or serialize is None:
             raise TypeError(f"{method} of {SERVICE_NAME} is not from bytes to bytes")
-        return self._handler(handler.unary_unary, parse, serialize, method)
+        company = self._company
+        if company is None or method not in company.members:
+            respond = asks_nothing(handler.unary_unary)
+            return self._handler(respond, parse, serialize, method, None)
+        return self._handler(company.members[method], parse, serialize, method, company)
 
     def _refusing(self, admission: Admission, method: str) -> _Handler:
         """A handler for one call too many, which a thread of its own tells so."""
-        handler = self._handler(_refuse_admission, bytes, bytes, method)
+        handler = self._handler(asks_nothing(_refuse_admission), bytes, bytes, method, None)
         admission.beside_the_workers(handler.unary_unary)
         return handler
 
     def _handler(
         self,
-        behavior: _Behavior,
+        respond: Callable[[Any, grpc.ServicerContext], Asking[Any, Any, Any]],
         parse: Callable[[bytes], Any],
         serialize: Callable[[Any], bytes],
         method: str,
+        company: Company | None,
     ) -> _Handler:
-        def handle(message: bytes, context: grpc.ServicerContext) -> bytes:
+        def answering(message: bytes, context: grpc.ServicerContext) -> Asking[Any, Any, bytes]:
             started = time.perf_counter()
             request_id = _request_id(context)
             REQUEST_ID.set(request_id)
@@ -107,7 +112,7 @@ class CallInterceptor(grpc.ServerInterceptor):
                     request = parse(message)
                 except DecodeError as error:
                     raise _no_request(method) from error
-                response = behavior(request, context)
+                response = yield from respond(request, context)
                 # What is written already needs no more.
                 is_written = isinstance(response, WrittenResponse)
                 answer: bytes = response.message if is_written else serialize(response)
@@ -129,10 +134,18 @@ class CallInterceptor(grpc.ServerInterceptor):
                     _log_call(logging.INFO, method, request_id, started, "OK", **described)
             return answer
 
-        if method in self._computing:
-            handle = that_computes(handle)
+        def handle(message: bytes, context: grpc.ServicerContext) -> bytes:
+            ask_all = company.ask_all if company is not None else _nobody_to_ask
+            return answered_alone(answering(message, context), ask_all)
+
+        if company is not None:
+            handle = in_company(handle, answering, company)
         # grpc turns bytes into bytes by itself: what is no request then gets a status, too.
         return grpc.unary_unary_rpc_method_handler(handle)
+
+
+def _nobody_to_ask(_questions: Sequence[Any]) -> NoReturn:
+    raise TypeError("a method that is no member of a company asks something")
 
 
 def _no_request(method: str) -> InvalidRequest:

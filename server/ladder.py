@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from server.added_scores import added_movies
+from server.asking import Asking
 from server.deadline import Budget
 from server.degraded import MODEL_FAILURES, Degradation
 from server.domain import Order, RecommendQuery, Source
@@ -20,8 +21,16 @@ from server.placed_user import RequestUser
 from server.ranking import LONG_HISTORY, SOURCES, Explained, Ranking
 from server.releases import ActiveRelease
 from server.rules import allowed_movies
-from server.servables import MAX_WIDTH, NO_MOVIES, Models, RankingQuery, UserVectors
-from server.takeover import answered
+from server.servables import (
+    MAX_WIDTH,
+    NO_MOVIES,
+    Asked,
+    Models,
+    RankingQuery,
+    Recommended,
+    UserVectors,
+)
+from server.takeover import taken_over
 from serving.contract import K_MAX
 
 FILL_STEP: Final = 1e-3
@@ -69,7 +78,7 @@ class Ladder:
         allowed[self._excluded] = False
         return allowed
 
-    def by_models(self) -> Ranking:
+    def by_models(self) -> Asking[Asked, Recommended, Ranking]:
         """The final order of `recommend`, or what the other models can say without it.
 
         Where the release has an engine, that says the same; nothing else is asked then.
@@ -84,16 +93,10 @@ class Ladder:
             None if says_all else self.allowed,
             self._query.order,
             wants_vectors=self._release.added_vectors is not None,
-            wants_reasons=self._wants_reasons,
+            wants_reasons=self._explains and not self.explains_later,
         )
         try:
-            recommended = answered(
-                self._models,
-                self._release,
-                "recommend",
-                self.degradation,
-                lambda models: models.recommend(self._release, query, self._budget),
-            )
+            recommended = yield from self._recommended(query)
         except MODEL_FAILURES as error:
             self.degradation.record("recommend", error)
             match error:
@@ -113,16 +116,31 @@ class Ladder:
         return self._with_added(ranking, recommended.vectors)
 
     @property
-    def _wants_reasons(self) -> bool:
-        """Whether the models are to say them; an engine makes those of a page when it is cut.
+    def explains_later(self) -> bool:
+        """Whether an engine says the reasons of a page when it is cut.
 
         For that the token carries the history, which is not done with a long one.
         """
-        if self._query.order is not Order.DEFAULT:
-            # Reasons are those of the retrieval score, which makes no other order.
-            return False
         n_history = len(self._user.model.movies)
-        return n_history > LONG_HISTORY or (self._release.engine is None and n_history > 0)
+        return self._explains and self._release.engine is not None and n_history <= LONG_HISTORY
+
+    @property
+    def _explains(self) -> bool:
+        """Whether there are reasons: of the retrieval score, which makes no other order."""
+        return self._query.order is Order.DEFAULT and len(self._user.model.movies) > 0
+
+    def _recommended(self, query: RankingQuery) -> Asking[Asked, Recommended, Recommended]:
+        """What the models say, or the engine in their place."""
+        try:
+            return (yield Asked(self._release, query, self._budget))
+        except MODEL_FAILURES as error:
+            return taken_over(
+                error,
+                self._release,
+                "recommend",
+                self.degradation,
+                lambda engine: engine.recommend(self._release, query, self._budget),
+            )
 
     def filled(self, ranking: Ranking) -> Ranking:
         """Behind the ranking what nobody predicted, scored below it, up to K_MAX movies."""

@@ -1,7 +1,8 @@
 """Calls that meet are served together; nobody waits for company.
 
 Who finds its lane free goes at once and alone. Those that come meanwhile go together when it is
-free again, on the thread of one of them. The model server merges by this rule, too.
+free again, on the thread of one of them. The model server merges by this rule, too. Who brings a
+party counts as many as it brings.
 """
 
 from __future__ import annotations
@@ -50,13 +51,18 @@ class Lanes(Generic[_Asked, _Answer]):
       largest: the most that are served together.
       patience: how long who asked this can wait, in any unit; who waits longest leads, as a leader
         stays until all that go together are served.
+      size: how many of those `largest` this is; one that is larger is served by itself.
     """
 
     def __init__(
-        self, largest: int, patience: Callable[[_Asked], float] = lambda _asked: 0
+        self,
+        largest: int,
+        patience: Callable[[_Asked], float] = lambda _asked: 0,
+        size: Callable[[_Asked], int] = lambda _asked: 1,
     ) -> None:
         self._largest = largest
         self._patience = patience
+        self._size = size
         self._lock = threading.Lock()
         self._queues: dict[Hashable, deque[Turn[_Asked, _Answer]]] = {}
         """Of each lane; there is one while somebody is being served."""
@@ -67,9 +73,9 @@ class Lanes(Generic[_Asked, _Answer]):
 
     @property
     def n_waiting(self) -> int:
-        """Callers that wait for the one before them."""
+        """What waits for those before it, each counted by its size."""
         with self._lock:
-            return sum(map(len, self._queues.values()))
+            return sum(self._size(turn.asked) for queue in self._queues.values() for turn in queue)
 
     def enter(self, kind: Hashable, asked: _Asked) -> Turn[_Asked, _Answer] | None:
         """None where the lane was free: the caller serves itself, then calls `hand_over`."""
@@ -97,15 +103,17 @@ class Lanes(Generic[_Asked, _Answer]):
         leader: Turn[_Asked, _Answer],
         answers: Callable[[Sequence[_Asked]], Iterable[_Answer]],
     ) -> None:
-        """Serves the leader, with all that wait; each turn has its answer then, or the error.
+        """Serves the leader, with the first that wait; each turn has its answer then, or the error.
 
         Raises:
           Exception: of `answers`, when the leader is alone.
         """
         batch = [leader]
+        room = self._largest - self._size(leader.asked)
         with self._lock:
             queue = self._queues[kind]
-            while queue and len(batch) < self._largest:
+            # One that does not fit is not passed: it would wait as long as smaller ones come.
+            while queue and (room := room - self._size(queue[0].asked)) >= 0:
                 batch.append(queue.popleft())
         try:
             try:

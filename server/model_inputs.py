@@ -1,20 +1,20 @@
-"""What the signatures of the contract take: users, wishes and movies as tensors of one row.
+"""What the signatures of the contract take: users, wishes and movies as tensors.
 
-Rows are as wide as what they hold, and begin with a neutral element: whoever merges calls widens
-them. What most requests have in common is made once; nobody writes into it.
+Rows are as wide as what the widest of them holds, and begin with a neutral element. What most
+requests have in common is made once; nobody writes into it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from server.codec import Array
-from server.domain import MovieFilter, MovieId, NewMovie, Order
+from server.domain import NOBODY, MovieFilter, MovieId, NewMovie, Order
 from server.placed_user import ModelUser
 from server.releases import ActiveRelease
 from server.rules import genre_mask_words
@@ -26,26 +26,33 @@ Inputs = dict[str, Array]
 N_NEUTRAL: Final = 1
 """Columns before the first movie of a row."""
 
-_ORDERS: Final = {order: np.array([[order.value]], np.int64) for order in Order}
-
 
 def recommend_by_number(
     release: ActiveRelease,
-    user: ModelUser,
-    excluded: NDArray[np.int64],
-    movie_filter: MovieFilter,
+    users: Sequence[ModelUser],
+    excluded: Sequence[NDArray[np.int64]],
+    movie_filters: Sequence[MovieFilter],
     order: Order,
 ) -> Inputs:
-    """What `by_number` of `recommend` takes; `excluded` is [E] movie_index."""
+    """What `by_number` of `recommend` takes of B users.
+
+    Args:
+      release: whose numbers they are.
+      users: [B]
+      excluded: [B] of [E] movie_index.
+      movie_filters: [B]
+      order: of all the lists.
+    """
     n_movies = len(release.trained.movies)
+    histories = [user.movies for user in users]
     return {
-        "user_id": strings([user.user_id]),
-        "history_numbers": _numbers(user.movies, n_movies),
-        "history_ratings": _ratings(user),
-        "profile": padded(user.tokens),
+        "user_id": strings([user.user_id for user in users]),
+        "history_numbers": _numbers(histories, n_movies),
+        "history_ratings": _rows_of([user.ratings for user in users], 0, np.float32),
+        "profile": _rows_of([user.tokens for user in users], "", object),
         "exclude_numbers": _numbers(excluded, n_movies),
-        **filter_inputs(release, movie_filter),
-        "order": _ORDERS[order],
+        **filter_inputs(release, movie_filters),
+        "order": _orders(order, len(users)),
     }
 
 
@@ -60,8 +67,8 @@ def recommend_by_id(
     return {
         **user_inputs(release, user),
         "exclude_ids": padded(ids_of(release, excluded)),
-        **filter_inputs(release, movie_filter),
-        "order": _ORDERS[order],
+        **filter_inputs(release, [movie_filter]),
+        "order": _orders(order, 1),
     }
 
 
@@ -70,7 +77,7 @@ def user_inputs(release: ActiveRelease, user: ModelUser) -> Inputs:
     return {
         "user_id": strings([user.user_id]),
         "history_ids": padded(ids_of(release, user.movies)),
-        "history_ratings": _ratings(user),
+        "history_ratings": _rows_of([user.ratings], 0, np.float32),
         "profile": padded(user.tokens),
     }
 
@@ -85,18 +92,24 @@ def movie_inputs(movies: Sequence[NewMovie]) -> Inputs:
     }
 
 
-def filter_inputs(release: ActiveRelease, movie_filter: MovieFilter) -> Mapping[str, Array]:
-    """Masks and years."""
+def filter_inputs(
+    release: ActiveRelease, movie_filters: Sequence[MovieFilter]
+) -> Mapping[str, Array]:
+    """Masks and years of B requests."""
     genres = release.manifest.genres
-    if not movie_filter:
-        return _no_filter(genre_words(len(genres)))
+    if not any(movie_filters):
+        return _no_filters(genre_words(len(genres)), len(movie_filters))
+
+    def masks(wished: Iterable[Sequence[str]]) -> Array:
+        return np.stack([genre_mask_words(some, genres) for some in wished])
+
     unset_low, unset_high = YEAR_UNSET
-    years = [movie_filter.min_year or unset_low, movie_filter.max_year or unset_high]
+    years = [(one.min_year or unset_low, one.max_year or unset_high) for one in movie_filters]
     return {
-        "genres_any": genre_mask_words(movie_filter.genres_any, genres)[np.newaxis],
-        "genres_all": genre_mask_words(movie_filter.genres_all, genres)[np.newaxis],
-        "genres_none": genre_mask_words(movie_filter.genres_none, genres)[np.newaxis],
-        "years": np.array([years], np.int64),
+        "genres_any": masks(one.genres_any for one in movie_filters),
+        "genres_all": masks(one.genres_all for one in movie_filters),
+        "genres_none": masks(one.genres_none for one in movie_filters),
+        "years": np.array(years, np.int64),
     }
 
 
@@ -117,24 +130,34 @@ def ids_of(release: ActiveRelease, movies: NDArray[np.int64]) -> list[MovieId]:
 
 
 @cache
-def _no_filter(n_words: int) -> Mapping[str, Array]:
-    nothing = np.zeros((1, n_words), np.int64)
+def _no_filters(n_words: int, n_rows: int) -> Mapping[str, Array]:
+    nothing = np.zeros((n_rows, n_words), np.int64)
     masks = dict.fromkeys(("genres_any", "genres_all", "genres_none"), nothing)
-    return {**masks, "years": np.array([YEAR_UNSET], np.int64)}
+    return {**masks, "years": np.array([YEAR_UNSET] * n_rows, np.int64)}
 
 
-def _numbers(movies: NDArray[np.int64], n_movies: int) -> NDArray[np.int64]:
-    """[1, W] movie numbers of [H] movie_index; a movie that training did not see has none."""
-    row = np.zeros((1, N_NEUTRAL + len(movies)), np.int64)
-    row[0, N_NEUTRAL:] = movies + 1
-    row[row > n_movies] = 0
-    return row
+@cache
+def _orders(order: Order, n_rows: int) -> NDArray[np.int64]:
+    return np.full((n_rows, 1), order.value, np.int64)
 
 
-def _ratings(user: ModelUser) -> NDArray[np.float32]:
-    row = np.zeros((1, N_NEUTRAL + len(user.movies)), np.float32)
-    row[0, N_NEUTRAL:] = user.ratings
-    return row
+def _numbers(rows: Sequence[NDArray[np.int64]], n_movies: int) -> NDArray[np.int64]:
+    """[B, W] movie numbers of movie_index; a movie that training did not see has none."""
+    # The number of nobody is the neutral element.
+    numbers = _rows_of(rows, NOBODY, np.int64)
+    numbers += 1
+    numbers[numbers > n_movies] = 0
+    return numbers
+
+
+def _rows_of(rows: Sequence[Sequence[Any] | Array], neutral: object, dtype: Any) -> Array:
+    """[B, W] rows of any width, each behind its neutral element, the short ones widened by it."""
+    lengths = list(map(len, rows))
+    filled: Array = np.full((len(rows), N_NEUTRAL + max(lengths)), neutral, dtype)
+    for number, (row, length) in enumerate(zip(rows, lengths, strict=True)):
+        if length:
+            filled[number, N_NEUTRAL : N_NEUTRAL + length] = row
+    return filled
 
 
 def _padded_rows(rows: Sequence[Sequence[str]]) -> Array:

@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from server.asking import Asking
 from server.deadline import Budget
 from server.diversity import diversified
 from server.domain import (
@@ -34,7 +35,7 @@ from server.ranking import (
 )
 from server.reasons import BY_MODELS, further_reasons
 from server.releases import ActiveRelease
-from server.servables import NO_MOVIES, Models
+from server.servables import NO_MOVIES, Asked, Models, Recommended
 from server.users import request_user
 
 NO_RATINGS: Final[NDArray[np.float32]] = np.zeros(0, np.float32)
@@ -50,14 +51,15 @@ def rank_movies(
     budget: Budget,
     store: FeatureStore,
     models: Models,
-) -> RankedList:
+) -> Asking[Asked, Recommended, RankedList]:
     """All movies that paging can reach; no movie repeats, none is excluded or filtered.
 
     Scores do not rise at diversity 0. What fails costs quality: the answer then names the reason.
+    The models are asked for the ranking on the way, by whoever goes on with it.
     """
     user = request_user(release, store, query.user_id, query.history, query.profile)
     ladder = Ladder(release, query, user, budget, models)
-    ranking = by_models = ladder.by_models()
+    ranking = by_models = yield from ladder.by_models()
     is_new = not len(user.model.movies)
     if is_new and user.profile and query.order is Order.DEFAULT:
         ranking = mixed_by_profile(release, user.profile, ladder.allowed, ranking)
@@ -71,9 +73,7 @@ def rank_movies(
     says_all = ranking is by_models and not ladder.degradation.reasons
     history, history_ids, history_ratings, reasons = NO_MOVIES, NO_IDS, NO_RATINGS, None
     # Where nobody says reasons, now or when a page is cut, no history is carried for them.
-    says_later = release.engine is not None and len(user.model.movies) <= LONG_HISTORY
-    if by_default and (says_later or ladder.explained is not None):
-        # Reasons are those of the retrieval score, which makes no other order.
+    if ladder.explains_later or ladder.explained is not None:
         history, history_ids = user.model.movies, user.history_ids
         history_ratings = user.model.ratings
     if ladder.explained is not None:

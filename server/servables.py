@@ -2,31 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Hashable, Mapping, Sequence
+from copy import copy
+from dataclasses import dataclass, field, replace
 from functools import reduce
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from server.codec import Array
 from server.deadline import Budget
+from server.degraded import ModelFailure
 from server.domain import (
     NO_FILTER,
-    NOBODY,
     MovieFilter,
     MovieId,
     NewMovie,
     Order,
     Source,
 )
-from server.errors import ContractViolation, UpstreamUnavailable
-from server.merged_calls import MergedCalls, Question
+from server.errors import ContractViolation, DeadlineExceeded, UpstreamUnavailable
+from server.merged_calls import LARGEST_BATCH, MergedCalls, Question
 from server.model_inputs import (
     N_NEUTRAL,
     filter_inputs,
-    ids_of,
     movie_inputs,
     padded,
     recommend_by_id,
@@ -34,21 +34,26 @@ from server.model_inputs import (
     strings,
     user_inputs,
 )
+from server.model_outputs import Ranked, ranked_by_id, ranked_by_number, rows_by_id
 from server.movie_space import place_by_content
 from server.placed_user import ModelUser
 from server.prediction import PredictionClient, ServableCall
-from server.ranking import Explained, Ranking, Reasons
+from server.ranking import Explained, Ranking
 from server.releases import ActiveRelease, MovieVectors
 from serving.contract import (
     BATCH_SIZES,
     BY_NUMBER,
     DEFAULT_SIGNATURE,
     WIDTH_BUCKETS,
+    bucket_width,
 )
 
 MAX_WIDTH: Final = WIDTH_BUCKETS[-1] - 1
 """The most values that a padded input holds beside its neutral first element."""
 
+NARROW: Final = 256
+"""A bucket; rows that fit go together. To widen one of 10 movies to 100 costs the graph a twelfth
+more, to halve a batch of 32 a quarter."""
 
 INDEX_PART: Final = "recommend_scann"
 MAX_INDEX_EXCLUSIONS: Final = 200
@@ -109,6 +114,14 @@ class Recommended:
     """The movies of the ranking."""
 
 
+class Asked(NamedTuple):
+    """What one request asks `recommend`."""
+
+    release: ActiveRelease
+    query: RankingQuery
+    budget: Budget
+
+
 class Models(Protocol):
     """What the use cases ask of the models.
 
@@ -122,6 +135,13 @@ class Models(Protocol):
 
     def recommend(self, release: ActiveRelease, query: RankingQuery, budget: Budget) -> Recommended:
         """The final order."""
+        ...
+
+    def recommend_all(self, asked: Sequence[Asked]) -> Sequence[Recommended | ModelFailure]:
+        """The final order for each, or why there is none; it raises none of those errors.
+
+        They may be of different releases. What fails for one leaves the others alone.
+        """
         ...
 
     def user_vectors(self, release: ActiveRelease, user: ModelUser, budget: Budget) -> UserVectors:
@@ -177,22 +197,29 @@ class ServableModels:
 
     def __init__(self, prediction: PredictionClient) -> None:
         self._prediction = prediction
-        self._merged = MergedCalls(prediction)
+        self._merged = MergedCalls(prediction, _numbered_inputs)
 
     def recommend(self, release: ActiveRelease, query: RankingQuery, budget: Budget) -> Recommended:
-        if (
-            INDEX_PART in release.index_parts
-            and not query.filter
-            and query.order is Order.DEFAULT
-            and len(query.excluded) <= MAX_INDEX_EXCLUSIONS
-        ):
-            try:
-                return self._recommend(release, INDEX_PART, query, budget)
-            except UpstreamUnavailable as error:
-                # Unloaded since the follower's last look: exact search answers.
-                if error.timed_out:
-                    raise
-        return self._recommend(release, "recommend", query, budget)
+        (answer,) = self.recommend_all([Asked(release, query, budget)])
+        if isinstance(answer, Recommended):
+            return answer
+        raise answer
+
+    def recommend_all(self, asked: Sequence[Asked]) -> list[Recommended | ModelFailure]:
+        """The final order for each, or why there is none; by one call where that is possible.
+
+        Those that go by one call come back when the most patient of them can wait no longer.
+        """
+        groups: dict[Hashable, list[int]] = {}
+        for place, one in enumerate(asked):
+            groups.setdefault(_company(one, place), []).append(place)
+        answers: dict[int, Recommended | ModelFailure] = {}
+        for places in groups.values():
+            for start in range(0, len(places), LARGEST_BATCH):
+                some = places[start : start + LARGEST_BATCH]
+                rows = [asked[place] for place in some]
+                answers.update(zip(some, self._answers(_question(rows[0]), rows), strict=True))
+        return [answers[place] for place in range(len(asked))]
 
     def user_vectors(self, release: ActiveRelease, user: ModelUser, budget: Budget) -> UserVectors:
         call = ServableCall("recommend", DEFAULT_SIGNATURE, release.version)
@@ -247,7 +274,7 @@ class ServableModels:
         inputs = {
             "movie_id": strings([movie_id]),
             "mode": np.array([[mode]], np.int64),
-            **filter_inputs(release, movie_filter),
+            **filter_inputs(release, [movie_filter]),
         }
         return self._rank(release, "retrieval", "similar", inputs, budget)
 
@@ -258,7 +285,7 @@ class ServableModels:
         movie_filter: MovieFilter,
         budget: Budget,
     ) -> Ranking:
-        inputs = {**movie_inputs([movie]), **filter_inputs(release, movie_filter)}
+        inputs = {**movie_inputs([movie]), **filter_inputs(release, [movie_filter])}
         return self._rank(release, "content", "similar", inputs, budget)
 
     def _rank(
@@ -271,43 +298,48 @@ class ServableModels:
     ) -> Ranking:
         call = ServableCall(servable, signature, release.version)
         outputs = self._prediction.predict(call, inputs, _RANKED, budget, {"B": 1})
-        kept, movies = _rows(release, call, outputs)
+        kept, movies = rows_by_id(release, call, outputs)
         return Ranking.of(Source.RETRIEVAL, movies, outputs["scores"][0][kept])
 
-    def _recommend(
-        self, release: ActiveRelease, servable: str, query: RankingQuery, budget: Budget
-    ) -> Recommended:
-        asked = (release, query.user, query.excluded, query.filter, query.order)
-        vectors = _VECTORS if query.wants_vectors else ()
-        explained = None
-        if release.manifest.contract_version < BY_NUMBER_SINCE:
-            call = ServableCall(servable, DEFAULT_SIGNATURE, release.version)
-            wanted = (*_BY_ID, *vectors, *(_REASONS_BY_ID if query.wants_reasons else ()))
-            outputs = self._prediction.predict(
-                call, recommend_by_id(*asked), wanted, budget, _sizes(release)
-            )
-            kept, movies = _rows(release, call, outputs)
-            if query.wants_reasons:
-                places = _cited(release, query.user, outputs["reason_ids"][0][kept])
-        else:
-            call = ServableCall(servable, BY_NUMBER, release.version)
-            wanted = (*_BY_NUMBER, *vectors, *(_REASONS_BY_NUMBER if query.wants_reasons else ()))
-            question = Question(call, wanted, tuple(_sizes(release).items()), query.order)
-            outputs = self._merged.predict(question, recommend_by_number(*asked), budget)
-            kept, movies = _numbered_rows(release, call, outputs["movie_numbers"][0])
-            if query.wants_reasons:
-                places = outputs["reason_places"][0][kept] - (1 + N_NEUTRAL)
-        if query.wants_reasons:
-            drops = outputs["reason_drops"][0][kept]
-            is_cited = (drops > 0) & (places >= 0) & (places < len(query.user.movies))
-            cited = np.where(is_cited, places, NOBODY).astype(np.int16)
-            explained = Explained(movies, Reasons(cited, drops))
-        ratings = np.clip(outputs["ratings"][0][kept], *release.manifest.rating_range)
-        return Recommended(
-            Ranking.of(Source.RETRIEVAL, movies, outputs["scores"][0][kept], ratings),
-            _user_vectors(outputs) if query.wants_vectors else None,
-            explained,
-        )
+    def _answers(
+        self, question: Question, rows: Sequence[Asked]
+    ) -> Sequence[Recommended | ModelFailure]:
+        """What the models say to each of the rows of one question, or why they do not."""
+        try:
+            if question.call.signature == BY_NUMBER:
+                return self._by_number(question, rows)
+            return [self._by_id(question, one) for one in rows]
+        except UpstreamUnavailable as error:
+            if question.call.servable == INDEX_PART and not error.timed_out:
+                # Unloaded since the follower's last look: exact search answers.
+                exact = replace(question, call=replace(question.call, servable="recommend"))
+                return self._answers(exact, rows)
+            # An exception is one answer's.
+            return [copy(error) for _ in rows]
+        except (DeadlineExceeded, ContractViolation) as error:
+            if len(rows) == 1:
+                return [error]
+            # One of them alone may be the reason.
+            return [answer for one in rows for answer in self._answers(question, [one])]
+
+    def _by_number(
+        self, question: Question, rows: Sequence[Asked]
+    ) -> list[Recommended | ModelFailure]:
+        budget = max((one.budget for one in rows), key=lambda budget: budget.expires_at)
+        outputs = self._merged.predict(question, rows, budget)
+        histories = [len(one.query.user.movies) for one in rows]
+        ranked = ranked_by_number(rows[0].release, question.call, outputs, histories)
+        return [
+            one if isinstance(one, ContractViolation) else _recommended(one, outputs, row)
+            for row, one in enumerate(ranked)
+        ]
+
+    def _by_id(self, question: Question, asked: Asked) -> Recommended:
+        release, query, budget = asked
+        inputs = recommend_by_id(release, query.user, query.excluded, query.filter, query.order)
+        sizes = {**dict(question.sizes), "B": 1}
+        outputs = self._prediction.predict(question.call, inputs, question.outputs, budget, sizes)
+        return _recommended(ranked_by_id(release, question.call, outputs, query.user), outputs)
 
     def _embed(
         self, release: ActiveRelease, movies: Sequence[NewMovie], budget: Budget
@@ -323,75 +355,82 @@ class ServableModels:
         """[B, S] where the movies stand among those of the release, by content."""
         n_movies = len(said["title"])
         call = ServableCall("content", "similar", release.version)
-        everything = filter_inputs(release, NO_FILTER)
-        inputs = {
-            **said,
-            **{name: np.repeat(row, n_movies, axis=0) for name, row in everything.items()},
-        }
+        inputs = {**said, **filter_inputs(release, [NO_FILTER] * n_movies)}
         outputs = self._prediction.predict(call, inputs, _RANKED, budget, {"B": n_movies})
         trained = release.trained
         places = []
         for number in range(n_movies):
-            kept, rows = _rows(release, call, outputs, number)
+            kept, rows = rows_by_id(release, call, outputs, number)
             cosines = outputs["scores"][number][kept]
             places.append(place_by_content(trained, rows, cosines))
         return np.stack(places)
 
 
-def _rows(
-    release: ActiveRelease, call: ServableCall, outputs: Mapping[str, Array], number: int = 0
-) -> tuple[slice | NDArray[np.bool_], NDArray[np.int64]]:
-    """Which columns of one row of an answer hold a movie, and the movie_index of each of these.
-
-    Raises:
-      ContractViolation: a movie repeats, or the release does not have it.
-    """
-    ids = outputs["movie_ids"][number].tolist()
-    kept: slice | NDArray[np.bool_] = slice(None)
-    # An empty id is a column without a movie: fewer were allowed than there are columns.
-    if "" in ids:
-        kept = np.array([bool(movie_id) for movie_id in ids])
-        ids = list(filter(None, ids))
-    index = release.trained.index
-    rows = list(map(index.get, ids))
-    if None in rows:
-        raise ContractViolation(f"{call}: a movie that the release's snapshot does not have")
-    if len(set(rows)) != len(rows):
-        raise ContractViolation(f"{call}: a movie repeats")
-    return kept, np.array(rows, np.int64)
+def _numbered_inputs(rows: Sequence[Asked]) -> Mapping[str, Array]:
+    queries = [one.query for one in rows]
+    return recommend_by_number(
+        rows[0].release,
+        [query.user for query in queries],
+        [query.excluded for query in queries],
+        [query.filter for query in queries],
+        queries[0].order,
+    )
 
 
-def _numbered_rows(
-    release: ActiveRelease, call: ServableCall, numbers: NDArray[np.int64]
-) -> tuple[slice | NDArray[np.bool_], NDArray[np.int64]]:
-    """The same of [K] movie numbers, of which 0 is a column without a movie."""
-    kept: slice | NDArray[np.bool_] = slice(None)
-    if not numbers.all():
-        kept = numbers != 0
-        numbers = numbers[kept]
-    if len(numbers) and not 0 < numbers.min() <= numbers.max() <= len(release.trained.movies):
-        raise ContractViolation(f"{call}: a movie that the release's snapshot does not have")
-    ascending = np.sort(numbers)
-    if (ascending[1:] == ascending[:-1]).any():
-        raise ContractViolation(f"{call}: a movie repeats")
-    return kept, numbers - 1
+def _company(asked: Asked, place: int) -> Hashable:
+    """What those have in common that one call can answer; `place` is that of nobody else."""
+    release, query, _ = asked
+    if release.manifest.contract_version < BY_NUMBER_SINCE:
+        return place
+    wants = (query.wants_vectors, query.wants_reasons)
+    return (release.version, _servable(release, query), *wants, *_kind(query))
 
 
-def _cited(release: ActiveRelease, user: ModelUser, movie_ids: Array) -> NDArray[np.int64]:
-    """[K, 3] places of the cited movies in the history."""
-    place = {movie_id: place for place, movie_id in enumerate(ids_of(release, user.movies))}
-    flat = [place.get(movie_id, NOBODY) for movie_id in movie_ids.ravel().tolist()]
-    return np.array(flat, np.int64).reshape(movie_ids.shape)
+def _kind(query: RankingQuery) -> tuple[Order, int]:
+    """Among rows of which widths it goes, as all are as wide as the widest, and in which order."""
+    widest = max(len(query.user.movies), len(query.user.tokens), len(query.excluded))
+    return query.order, max(bucket_width(widest), NARROW)
+
+
+def _servable(release: ActiveRelease, query: RankingQuery) -> str:
+    by_index = (
+        INDEX_PART in release.index_parts
+        and not query.filter
+        and query.order is Order.DEFAULT
+        and len(query.excluded) <= MAX_INDEX_EXCLUSIONS
+    )
+    return INDEX_PART if by_index else "recommend"
+
+
+def _question(asked: Asked) -> Question:
+    """What the models are asked for this one, and for others of its company."""
+    release, query, _ = asked
+    signature, ranked, reasons = BY_NUMBER, _BY_NUMBER, _REASONS_BY_NUMBER
+    if release.manifest.contract_version < BY_NUMBER_SINCE:
+        signature, ranked, reasons = DEFAULT_SIGNATURE, _BY_ID, _REASONS_BY_ID
+    vectors = _VECTORS if query.wants_vectors else ()
+    return Question(
+        ServableCall(_servable(release, query), signature, release.version),
+        (*ranked, *vectors, *(reasons if query.wants_reasons else ())),
+        tuple(_sizes(release).items()),
+        _kind(query),
+    )
+
+
+def _recommended(ranked: Ranked, outputs: Mapping[str, Array], row: int = 0) -> Recommended:
+    ranking, explained = ranked
+    vectors = _user_vectors(outputs, row) if "user_vector" in outputs else None
+    return Recommended(ranking, vectors, explained)
 
 
 def _sizes(release: ActiveRelease) -> dict[str, int]:
     return {"B": 1, "D": release.manifest.vector_dim, "R": release.manifest.rating_dim}
 
 
-def _user_vectors(outputs: Mapping[str, Array]) -> UserVectors:
+def _user_vectors(outputs: Mapping[str, Array], row: int = 0) -> UserVectors:
     return UserVectors(
-        retrieval=outputs["user_vector"][0],
-        rating=outputs["rating_vector"][0],
-        rating_bias=float(outputs["rating_bias"][0, 0]),
-        score_stats=tuple(outputs["score_stats"][0].tolist()),
+        retrieval=outputs["user_vector"][row],
+        rating=outputs["rating_vector"][row],
+        rating_bias=float(outputs["rating_bias"][row, 0]),
+        score_stats=tuple(outputs["score_stats"][row].tolist()),
     )

@@ -12,6 +12,7 @@ from protos.recommender.v1 import recommender_pb2 as pb
 from protos.recommender.v1 import recommender_pb2_grpc
 from server import catalogue_requests, requests, responses, write_requests
 from server.additions import Additions
+from server.asking import Asking, answered_alone
 from server.backends import Backend
 from server.batch import batch_recommend
 from server.deadline import Budget
@@ -26,7 +27,7 @@ from server.recommend import cut_page, rank_movies
 from server.record import record_ratings
 from server.releases import Releases
 from server.search import search_movies
-from server.servables import Models
+from server.servables import Asked, Models, Recommended
 from server.similar import similar_movies
 from server.status import serving_status
 from server.users import get_user, unknown_movies
@@ -59,7 +60,7 @@ class RecommenderServicer(recommender_pb2_grpc.RecommenderServiceServicer):
     def RecommendUser(
         self, request: pb.RecommendUserRequest, context: grpc.ServicerContext
     ) -> responses.WrittenResponse:
-        return self._recommend(self._parts.releases, request, self._budget(context))
+        return answered_alone(self.recommended(request, context), self._parts.models.recommend_all)
 
     def BatchRecommend(
         self, request: pb.BatchRecommendRequest, context: grpc.ServicerContext
@@ -67,7 +68,11 @@ class RecommenderServicer(recommender_pb2_grpc.RecommenderServiceServicer):
         releases, budget = self._parts.releases.frozen(), self._budget(context)
         return batch_recommend(
             request,
-            lambda one: self._recommend(releases, one, budget).message,
+            lambda one: (
+                answered_alone(
+                    self._recommended(releases, one, budget), self._parts.models.recommend_all
+                ).message
+            ),
             self._parts.batch_pool,
             REQUEST_ID.get(),
         )
@@ -147,9 +152,15 @@ class RecommenderServicer(recommender_pb2_grpc.RecommenderServiceServicer):
         query = write_requests.add_query(request, self._parts.releases.require().manifest)
         return pb.AddMoviesResponse(added=self._parts.additions.add(query, self._budget(context)))
 
-    def _recommend(
+    def recommended(
+        self, request: pb.RecommendUserRequest, context: grpc.ServicerContext
+    ) -> Asking[Asked, Recommended, responses.WrittenResponse]:
+        """What RecommendUser answers, which asks the models on its way."""
+        return self._recommended(self._parts.releases, request, self._budget(context))
+
+    def _recommended(
         self, releases: Releases, request: pb.RecommendUserRequest, budget: Budget
-    ) -> responses.WrittenResponse:
+    ) -> Asking[Asked, Recommended, responses.WrittenResponse]:
         release = releases.for_user(UserId(request.user_id))
         query_hash = hash_of(request)
         if request.page_token:
@@ -160,7 +171,9 @@ class RecommenderServicer(recommender_pb2_grpc.RecommenderServiceServicer):
         else:
             query = requests.recommend_query(request, release.manifest)
             n_movies = query.page_size
-            ranked = rank_movies(release, query, budget, self._parts.store, self._parts.models)
+            ranked = yield from rank_movies(
+                release, query, budget, self._parts.store, self._parts.models
+            )
             named = query.exclude_movie_ids, query.history.movie_ids
         unknown = unknown_movies(release, *named)
         return responses.recommend_response(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
-from server.degraded import MODEL_FAILURES, Degradation
+from server.degraded import MODEL_FAILURES, Degradation, ModelFailure
 from server.engine.models import EngineModels
 from server.releases import ActiveRelease
 from server.servables import Models
@@ -38,7 +38,23 @@ def answered(
     try:
         return ask(models)
     except MODEL_FAILURES as error:
-        if release.engine is None:
-            raise
-        degradation.record(call, error)
-        return ask(_ENGINE)
+        return taken_over(error, release, call, degradation, ask)
+
+
+def taken_over(
+    error: ModelFailure,
+    release: ActiveRelease,
+    call: str,
+    degradation: Degradation,
+    ask: Callable[[Models], _Answer],
+) -> _Answer:
+    """What the engine says in place of models that failed; the arguments are those of `answered`.
+
+    Raises:
+      UpstreamUnavailable, DeadlineExceeded, ContractViolation: `error`, as the release has no
+        engine.
+    """
+    if release.engine is None:
+        raise error
+    degradation.record(call, error)
+    return ask(_ENGINE)

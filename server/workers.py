@@ -17,7 +17,8 @@ from time import thread_time
 from types import TracebackType
 from typing import Any, Final, TypeAlias
 
-from server.inner_grpc import Arguments, Run, computes, message_first, worked_out
+from server.asking import Company, Run
+from server.inner_grpc import Arguments, company_of, message_first, worked_out
 
 _Task: TypeAlias = tuple[Run, Arguments]
 
@@ -30,9 +31,9 @@ LINGER_S: Final = 0.002
 SECONDS_OF: Final = 16
 """Lately, in times that answers were worked out."""
 
-_TAKEN: Final[Future[None]] = Future()
+TAKEN: Final[Future[None]] = Future()
 """All that grpc wants to know of a task."""
-_TAKEN.set_result(None)
+TAKEN.set_result(None)
 
 
 class Workers:
@@ -88,7 +89,7 @@ class Workers:
         except BaseException:
             self._done()
             raise
-        return _TAKEN
+        return TAKEN
 
     def _put(self, run: Run, arguments: Arguments) -> None:
         with self._lock:
@@ -124,23 +125,23 @@ class Workers:
     def _work(self) -> None:
         alarm = threading.Lock()
         alarm.acquire()
-        tasks = self._next(alarm, has_come=True)
+        company, tasks = self._next(alarm, has_come=True)
         while tasks:
-            if computes(tasks[0][1]):
-                self._answer(tasks)
+            if company is not None:
+                self._answer(company, tasks)
             else:
-                run, arguments = tasks[0]
+                ((run, arguments),) = tasks
                 _try(run, *arguments)
                 # Nothing of it is kept while the thread sleeps.
                 del run, arguments
             self._done(len(tasks))
             del tasks
-            tasks = self._next(alarm, has_come=False)
+            company, tasks = self._next(alarm, has_come=False)
 
-    def _answer(self, tasks: Sequence[_Task]) -> None:
+    def _answer(self, company: Company, tasks: Sequence[_Task]) -> None:
         """Works out all answers, then sends them."""
         began = thread_time()
-        send_all = [_try(worked_out, run, arguments) for run, arguments in tasks]
+        send_all = [_try(ready) for ready in _try(worked_out, company, tasks) or ()]
         seconds = (thread_time() - began) / len(tasks)
         # Threads may write over each other's: all of them know about as much.
         self._seconds += (seconds - self._seconds) / SECONDS_OF
@@ -148,8 +149,10 @@ class Workers:
             if send is not None:
                 _try(send)
 
-    def _next(self, alarm: threading.Lock, *, has_come: bool) -> Sequence[_Task]:
-        """A task, or some that compute, maybe after a sleep; empty = there will be no more.
+    def _next(
+        self, alarm: threading.Lock, *, has_come: bool
+    ) -> tuple[Company | None, Sequence[_Task]]:
+        """A task, or some of one company, maybe after a sleep; empty = there will be no more.
 
         Args:
           alarm: wakes this thread.
@@ -160,28 +163,29 @@ class Workers:
                 if has_come:
                     self._is_one_coming = False
                 if self._tasks:
-                    tasks = self._some()
+                    some = self._some()
                     if self._tasks:
                         self._call_one()
-                    return tasks
+                    return some
                 if self._is_closed:
                     self._n_threads -= 1
-                    return ()
+                    return None, ()
                 self._alarms.append(alarm)
             alarm.acquire()
             has_come = True
 
-    def _some(self) -> Sequence[_Task]:
-        """The next task, and with one that computes those behind it that do, as many as may."""
+    def _some(self) -> tuple[Company | None, Sequence[_Task]]:
+        """The next task, and with one that has company those behind it, as many as may."""
         tasks = [self._tasks.popleft()]
-        if computes(tasks[0][1]):
+        company = company_of(tasks[0][1])
+        if company is not None:
             left_s = LINGER_S - self._seconds
-            while self._tasks and len(tasks) < AT_ONCE and computes(self._tasks[0][1]):
+            while self._tasks and len(tasks) < AT_ONCE and company_of(self._tasks[0][1]) is company:
                 left_s -= self._seconds
                 if left_s < 0:
                     break
                 tasks.append(self._tasks.popleft())
-        return tasks
+        return company, tasks
 
     def _done(self, n_tasks: int = 1) -> None:
         with self._lock:

@@ -1,19 +1,25 @@
-"""A request's arithmetic in one or two calls, by the loops of _kernel.h."""
+"""A request's arithmetic in one or two calls, by the loops of the headers beside this."""
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, Final
 
-from server.engine.arrays import BoolArray, EngineArrays, FloatArray, IndexArray, PlaceArray
+from server.engine.arrays import EngineArrays, FloatArray, IndexArray, PlaceArray
+from server.engine.engine import Wanted
 from server.engine.rating import RatingUser
 
+TILE_MOVIES: Final[int]
+"""Movies whose vectors stand together."""
+
 class Kernel:
-    """What `Engine.recommend` and `Engine.reasons` compute, for one release, from any thread.
+    """What `Engine.recommend_all` and `Engine.reasons` compute, for one release, from any thread.
 
     Args:
       arrays: the release's part, read where it lies.
-      products: [N] of a [D] vector with the columns, which may be written into; None = the kernel
-        multiplies itself.
+      tiles: [ceil(N / TILE_MOVIES), D, TILE_MOVIES] the movies' vectors, column by column; None =
+        `products` multiplies.
+      products: [B, N] of [B, D] vectors with the movies' ones, which may be written into.
       rating_products: [N] of a [R + 1] row with the rows of the rating model, likewise.
+      stranger: who is not stored in the rating model, by history and profile.
       liking: slope, start and least value of what a rating counts.
       rating_range: lowest and highest rating.
       rating_weight: of the ratings' z-scores in the final order.
@@ -27,8 +33,10 @@ class Kernel:
         self,
         arrays: EngineArrays,
         *,
-        products: Callable[[FloatArray], FloatArray] | None,
+        tiles: FloatArray | None,
+        products: Callable[[FloatArray], FloatArray],
         rating_products: Callable[[FloatArray], FloatArray],
+        stranger: Callable[[IndexArray, FloatArray, Sequence[str]], RatingUser],
         liking: tuple[float, float, float],
         rating_range: tuple[float, float],
         rating_weight: float,
@@ -37,32 +45,11 @@ class Kernel:
     def stored_place(self, user_id: str) -> int:
         """Where a user is stored; -1 for a stranger."""
 
-    def recommend(
-        self,
-        stored: int,
-        stranger: RatingUser | None,
-        movies: IndexArray,
-        ratings: FloatArray,
-        excluded: IndexArray,
-        allowed: BoolArray | None,
-        by_rating: bool,
-    ) -> tuple[Any, ...]:
-        """The final order of the candidates.
-
-        Args:
-          stored: the user's place.
-          stranger: the user in the rating model, where `stored` is -1.
-          movies: [H] movie_index of the history, oldest first.
-          ratings: [H] NaN = seen and not rated.
-          excluded: [E] movie_index of what may not be listed.
-          allowed: [N] what else may be listed; None = everything.
-          by_rating: whether all movies are ordered by predicted rating.
-
-        Returns:
-          The fields of FinalOrder.
+    def recommend_all(self, wanted: Sequence[Wanted]) -> list[tuple[Any, ...]]:
+        """The final orders of the candidates of each, as the fields of FinalOrder.
 
         Raises:
-          IndexError: a movie or the user is not in the release.
+          IndexError: a movie is not in the release.
           ValueError: lengths do not fit each other.
         """
 

@@ -51,6 +51,18 @@ class Asker(NamedTuple):
     """The profile."""
 
 
+class Wanted(NamedTuple):
+    """What one caller wants of `recommend`."""
+
+    asker: Asker
+    excluded: IndexArray = NONE
+    """[E] movie_index of what may not be listed."""
+    allowed: BoolArray | None = None
+    """[N] what else may be listed; None = everything."""
+    by_rating: bool = False
+    """Whether all movies are ordered by predicted rating."""
+
+
 class PlacedUser(NamedTuple):
     """A user in the spaces of the release."""
 
@@ -144,11 +156,7 @@ class Engine:
         self._rating = RatingTowers(arrays, manifest.rating_range)
         self._scores = products_of(arrays.item_columns)
         self._features = MovieFeatures(arrays.description)
-        self._kernel = (
-            kernel_of(arrays, manifest, self._scores, reads_history=self._rating.reads_history)
-            if compiled
-            else None
-        )
+        self._kernel = kernel_of(arrays, manifest, self._scores, self._rating) if compiled else None
 
     @property
     def compiled(self) -> bool:
@@ -178,16 +186,19 @@ class Engine:
           allowed: [N] what else may be listed; None = everything.
           by_rating: whether all movies are ordered by predicted rating.
         """
+        (listed,) = self.recommend_all([Wanted(asker, excluded, allowed, by_rating)])
+        return listed
+
+    def recommend_all(self, wanted: Sequence[Wanted]) -> list[FinalOrder]:
+        """The final order of the candidates for each, as if it were alone."""
         if self._kernel is not None:
-            stored = self._kernel.stored_place(asker.user_id)
-            stranger = None
-            if stored < 0:
-                stranger = self._rating.stranger(asker.movies, asker.ratings, asker.tokens)
-            return FinalOrder._make(
-                self._kernel.recommend(
-                    stored, stranger, asker.movies, asker.ratings, excluded, allowed, by_rating
-                )
-            )
+            return list(map(FinalOrder._make, self._kernel.recommend_all(wanted)))
+        return [self._recommended(*one) for one in wanted]
+
+    def _recommended(
+        self, asker: Asker, excluded: IndexArray, allowed: BoolArray | None, by_rating: bool
+    ) -> FinalOrder:
+        """`recommend` in NumPy."""
         user = self.place(asker)
         scores = self._scores(user.retrieval.vector)
         key = self._rating.all_ratings(user.rating) if by_rating else scores

@@ -2,44 +2,69 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import Final
+
+import numpy as np
 
 from server.engine.arrays import EngineArrays, FloatArray
-from server.engine.merged import MergedProducts
+from server.engine.merged import MergedProducts, Products
+from server.engine.rating import RatingTowers
 from server.engine.retrieval import liking_line
 from serving.contract import Manifest
 
 try:
-    from server.engine._kernel import Kernel
+    from server.engine._kernel import TILE_MOVIES, Kernel
 except ImportError:
     # There was no compiler when this was installed: NumPy does the same in more steps.
     Kernel = None  # type: ignore[assignment,misc]
+    TILE_MOVIES = 1  # type: ignore[misc]
 
-Products = Callable[[FloatArray], FloatArray]
+_LINE_BYTES: Final = 64
+"""Of a processor's caches."""
 
 
 def kernel_of(
-    arrays: EngineArrays, manifest: Manifest, products: Products, *, reads_history: bool
+    arrays: EngineArrays, manifest: Manifest, products: Products, towers: RatingTowers
 ) -> Kernel | None:
     """The kernel for a release; None where it was not built or a release has no movies.
 
     Args:
       arrays: the release's part.
       manifest: of the release.
-      products: [N] of a [D] vector with all movies.
-      reads_history: whether stored users' histories say something of their ratings.
+      products: of users' vectors with all movies; the kernel has its own unless they are merged.
+      towers: the release's users in the rating model.
     """
     if Kernel is None or not arrays.item_vectors.size:
         return None
-    # A part from before there were columns has a view of the rows in their place.
-    multiplies = arrays.item_columns.flags.c_contiguous and not isinstance(products, MergedProducts)
     rows = arrays.rating_items
     return Kernel(
         arrays,
-        products=None if multiplies else products,
+        tiles=None if isinstance(products, MergedProducts) else tiles_of(arrays.item_vectors),
+        products=products.of_all,
         rating_products=lambda row: rows @ row,
+        stranger=towers.stranger,
         liking=(*liking_line(arrays.description), arrays.description.disliked),
         rating_range=manifest.rating_range,
         rating_weight=manifest.rating_weight,
-        reads_history=reads_history,
+        reads_history=towers.reads_history,
     )
+
+
+def tiles_of(rows: FloatArray) -> FloatArray:
+    """[ceil(N / TILE_MOVIES), D, TILE_MOVIES] of [N, D] rows: many of them, column by column.
+
+    What one look at a tile needs stands together; behind the last row there are zeros.
+    """
+    (n_rows, dim), line = rows.shape, _LINE_BYTES // rows.itemsize
+    n_whole = n_rows // TILE_MOVIES
+    shape = -(-n_rows // TILE_MOVIES), dim, TILE_MOVIES
+    size = int(np.prod(shape))
+    room = np.zeros(size + line, np.float32)
+    # No column stands in more lines of the cache than it needs.
+    first = -room.ctypes.data % _LINE_BYTES // rows.itemsize
+    tiles = room[first : first + size].reshape(shape)
+    whole = rows[: n_whole * TILE_MOVIES].reshape(n_whole, TILE_MOVIES, dim)
+    tiles[:n_whole] = whole.transpose(0, 2, 1)
+    rest = rows[n_whole * TILE_MOVIES :]
+    tiles[n_whole:, :, : len(rest)] = rest.T
+    return tiles

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -21,18 +21,36 @@ MERGED_FROM_BYTES: Final = 4 * 2**20
 _ONE_LANE: Final = None
 
 
-def products_of(columns: FloatArray) -> Callable[[FloatArray], FloatArray]:
+def products_of(columns: FloatArray) -> Products:
     """Products of vectors with [D, N] `columns`, in the way that is cheaper for their size."""
-    if columns.nbytes >= MERGED_FROM_BYTES:
-        return MergedProducts(columns)
-    return lambda vector: vector @ columns
+    return (MergedProducts if columns.nbytes >= MERGED_FROM_BYTES else Products)(columns)
 
 
-class MergedProducts:
-    """Products of vectors with one [D, N] matrix; called by many threads at once."""
+class Products:
+    """Products of vectors with one [D, N] matrix."""
 
     def __init__(self, columns: FloatArray) -> None:
         self._columns = columns
+
+    def __call__(self, vector: FloatArray) -> FloatArray:
+        """[N] of a [D] vector; the caller may write into it."""
+        return vector @ self._columns
+
+    def of_all(self, vectors: FloatArray) -> FloatArray:
+        """[B, N] of [B, D] vectors; the caller may write into it."""
+        n_movies = self._columns.shape[1]
+        scores = np.empty((len(vectors), n_movies), np.float32)
+        for start in range(0, n_movies, BLOCK_MOVIES):
+            block = slice(start, start + BLOCK_MOVIES)
+            np.matmul(vectors, self._columns[:, block], out=scores[:, block])
+        return scores
+
+
+class MergedProducts(Products):
+    """Products with one matrix that is read once for all calls that meet; for many threads."""
+
+    def __init__(self, columns: FloatArray) -> None:
+        super().__init__(columns)
         self._lanes: Lanes[FloatArray, FloatArray] = Lanes(LARGEST_BATCH)
 
     def __call__(self, vector: FloatArray) -> FloatArray:
@@ -49,12 +67,13 @@ class MergedProducts:
         # Without scores the product for all failed: alone, each gets its own answer or error.
         return vector @ self._columns if turn.answer is None else turn.answer
 
+    def of_all(self, vectors: FloatArray) -> FloatArray:
+        """[B, N] of [B, D] vectors; the caller may write into it.
+
+        One alone may meet others; several are company enough.
+        """
+        return super().of_all(vectors) if len(vectors) > 1 else self(vectors[0])[None]
+
     def _products(self, vectors: Sequence[FloatArray]) -> FloatArray:
         """[B, N] of B vectors, [D] each."""
-        n_movies = self._columns.shape[1]
-        rows = np.stack(vectors)
-        scores = np.empty((len(rows), n_movies), np.float32)
-        for start in range(0, n_movies, BLOCK_MOVIES):
-            block = slice(start, start + BLOCK_MOVIES)
-            np.matmul(rows, self._columns[:, block], out=scores[:, block])
-        return scores
+        return super().of_all(np.stack(vectors))

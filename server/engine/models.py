@@ -6,16 +6,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from server.deadline import Budget
+from server.degraded import ModelFailure
 from server.domain import MovieFilter, MovieId, NewMovie, Order, Source
-from server.engine.arrays import BoolArray, IndexArray
-from server.engine.engine import Asker, Engine, FinalOrder, RankedMovies
+from server.engine.arrays import BoolArray
+from server.engine.engine import Asker, Engine, FinalOrder, RankedMovies, Wanted
 from server.engine.explaining import reasons_of, trained_places
 from server.errors import UpstreamUnavailable
 from server.placed_user import ModelUser
 from server.ranking import Explained, Ranking, sources_of
 from server.releases import ActiveRelease, MovieVectors
 from server.rules import allowed_movies
-from server.servables import NO_MOVIES, RankingQuery, Recommended, UserVectors
+from server.servables import NO_MOVIES, Asked, RankingQuery, Recommended, UserVectors
 
 
 class EngineModels:
@@ -27,29 +28,23 @@ class EngineModels:
     source = Source.ENGINE
 
     def recommend(self, release: ActiveRelease, query: RankingQuery, budget: Budget) -> Recommended:
-        engine = _engine_of(release)
-        excluded, allowed = _wanted(release, query)
-        listed = engine.recommend(
-            _asker(release, query.user),
-            excluded=excluded,
-            allowed=allowed,
-            by_rating=query.order is Order.PREDICTED_RATING,
-        )
-        user, explained = query.user, None
-        if query.wants_reasons:
-            explained = Explained(
-                listed.movies, reasons_of(release, user.movies, user.ratings, listed.movies)
-            )
-        return Recommended(
-            Ranking(
-                listed.movies,
-                listed.scores,
-                listed.ratings,
-                sources_of(self.source, len(listed.movies)),
-            ),
-            _vectors(listed) if query.wants_vectors else None,
-            explained,
-        )
+        (listed,) = _engine_of(release).recommend_all([_wanted(release, query)])
+        return _recommended(release, query, listed)
+
+    def recommend_all(self, asked: Sequence[Asked]) -> list[Recommended | ModelFailure]:
+        answers: dict[int, Recommended | ModelFailure] = {}
+        of_engine: dict[Engine, list[int]] = {}
+        for place, one in enumerate(asked):
+            try:
+                of_engine.setdefault(_engine_of(one.release), []).append(place)
+            except UpstreamUnavailable as error:
+                answers[place] = error
+        for engine, places in of_engine.items():
+            some = [asked[place] for place in places]
+            found = engine.recommend_all([_wanted(one.release, one.query) for one in some])
+            for place, one, listed in zip(places, some, found, strict=True):
+                answers[place] = _recommended(one.release, one.query, listed)
+        return [answers[place] for place in range(len(asked))]
 
     def user_vectors(self, release: ActiveRelease, user: ModelUser, budget: Budget) -> UserVectors:
         return _vectors(_engine_of(release).recommend(_asker(release, user)))
@@ -114,16 +109,36 @@ def _asker(release: ActiveRelease, user: ModelUser) -> Asker:
     return Asker(user.user_id, movies, ratings, user.tokens)
 
 
-def _wanted(release: ActiveRelease, query: RankingQuery) -> tuple[IndexArray, BoolArray | None]:
-    """[E] what is excluded, and [N] what else may be listed; None = everything."""
+def _recommended(release: ActiveRelease, query: RankingQuery, listed: FinalOrder) -> Recommended:
+    user, explained = query.user, None
+    if query.wants_reasons:
+        explained = Explained(
+            listed.movies, reasons_of(release, user.movies, user.ratings, listed.movies)
+        )
+    return Recommended(
+        Ranking(
+            listed.movies,
+            listed.scores,
+            listed.ratings,
+            sources_of(EngineModels.source, len(listed.movies)),
+        ),
+        _vectors(listed) if query.wants_vectors else None,
+        explained,
+    )
+
+
+def _wanted(release: ActiveRelease, query: RankingQuery) -> Wanted:
+    """What the query wants of the engine, which knows the trained movies alone."""
+    asker, by_rating = _asker(release, query.user), query.order is Order.PREDICTED_RATING
     n_trained = len(release.trained.movies)
-    # Behind the trained movies of a catalogue stand the added ones, which the engine does not know.
+    # Behind the trained movies of a catalogue stand the added ones.
     if query.allowed is not None:
-        return NO_MOVIES, query.allowed[:n_trained]
+        return Wanted(asker, NO_MOVIES, query.allowed[:n_trained], by_rating)
     excluded = query.excluded
     if release.added:
         excluded = excluded[excluded < n_trained]
-    return excluded, _allowed(release, query.filter) if query.filter else None
+    allowed = _allowed(release, query.filter) if query.filter else None
+    return Wanted(asker, excluded, allowed, by_rating)
 
 
 def _allowed(release: ActiveRelease, movie_filter: MovieFilter) -> BoolArray:

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
@@ -14,7 +15,6 @@ from protos.recommender.v1 import recommender_pb2 as pb
 from protos.recommender.v1.recommender_pb2_grpc import RecommenderServiceStub
 from server.app import gateway
 from server.merged_calls import MergedCalls
-from server.prediction import PredictionClient
 from server.settings import Settings
 from tests.fake_model_server import FakeModelServer, Inputs, Output
 from tests.fault.waiting import eventually
@@ -38,12 +38,12 @@ def old_stub(tmp_path: Path, settings: Settings) -> Iterator[RecommenderServiceS
 
 
 @pytest.fixture
-def merged(monkeypatch: pytest.MonkeyPatch) -> list[MergedCalls]:
+def merged(monkeypatch: pytest.MonkeyPatch) -> list[MergedCalls[Any]]:
     """Those of the gateways that start after this."""
-    made: list[MergedCalls] = []
+    made: list[MergedCalls[Any]] = []
 
-    def remembered(prediction: PredictionClient) -> MergedCalls:
-        made.append(MergedCalls(prediction))
+    def remembered(*arguments: Any) -> MergedCalls[Any]:
+        made.append(MergedCalls(*arguments))
         return made[-1]
 
     monkeypatch.setattr("server.servables.MergedCalls", remembered)
@@ -93,7 +93,7 @@ def test_a_movie_that_training_did_not_see_has_no_number(
 
 
 def test_callers_that_meet_get_their_own_lists(
-    merged: list[MergedCalls], settings: Settings, model_server: FakeModelServer
+    merged: list[MergedCalls[Any]], settings: Settings, model_server: FakeModelServer
 ) -> None:
     """While one call is away five queue up: they arrive as one, and nobody's list is another's."""
     arrived, may_go = threading.Event(), threading.Event()

@@ -8,7 +8,7 @@ Each behaviour that grpc's own way has as well is tested on both ways.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
 
@@ -17,11 +17,27 @@ import pytest
 from grpc_health.v1 import health, health_pb2_grpc
 
 from server import inner_grpc
-from server.inner_grpc import that_computes
+from server.asking import Asking, Company, answered_alone, asks_nothing
+from server.inner_grpc import in_company
 from server.workers import LINGER_S, Workers
 from tests.fault.waiting import eventually
 
 PATH = "/test.Echo/Say"
+
+Behavior = Callable[[bytes, grpc.ServicerContext], bytes]
+
+
+def that_computes(*behaviors: Behavior) -> Iterator[Behavior]:
+    """Each as a member of one company, in which nobody asks anything."""
+    company = Company({}, list, takes_s=0)
+    for behavior in behaviors:
+
+        def member(
+            message: bytes, context: grpc.ServicerContext, wrapped: Behavior = behavior
+        ) -> bytes:
+            return wrapped(message, context)
+
+        yield in_company(member, asks_nothing(behavior), company)
 
 
 @contextmanager
@@ -70,7 +86,7 @@ def test_who_has_gone_is_not_answered(workers: Workers) -> None:
         assert free.wait(30)
         return message
 
-    for behavior in (hear, that_computes(hear)):
+    for behavior in (hear, *that_computes(hear)):
         heard.clear()
         free.clear()
         with echo(workers, hear=behavior) as channel:
@@ -150,7 +166,8 @@ def test_answers_that_are_computed_are_sent_together() -> None:
         assert free.wait(30)
         return message
 
-    with Workers(1) as workers, echo(workers, compute=that_computes(compute), wait=wait) as channel:
+    (computing,) = that_computes(compute)
+    with Workers(1) as workers, echo(workers, compute=computing, wait=wait) as channel:
         workers._seconds = 0
         first = channel.unary_unary("/test.Echo/wait").future(b"go", timeout=60)
         eventually(lambda: workers.in_flight == 1)
@@ -185,7 +202,8 @@ def test_an_answer_that_takes_long_is_sent_alone() -> None:
             seen.set()
         return message
 
-    with Workers(1) as workers, echo(workers, compute=that_computes(compute)) as channel:
+    (computing,) = that_computes(compute)
+    with Workers(1) as workers, echo(workers, compute=computing) as channel:
         workers._seconds = 2 * LINGER_S
         say = channel.unary_unary("/test.Echo/compute")
         calls = [say.future(b"first", timeout=60)]
@@ -200,11 +218,85 @@ def test_an_answer_that_takes_long_is_sent_alone() -> None:
     assert seen.is_set()
 
 
+class Librarian:
+    """Replies to questions in capitals; remembers which came together."""
+
+    def __init__(self) -> None:
+        self.asked: list[list[bytes]] = []
+        self.free = threading.Event()
+        """Nobody gets a reply before."""
+
+    def reply_to_all(self, questions: Sequence[bytes]) -> list[bytes | Exception]:
+        self.asked.append(list(questions))
+        assert self.free.wait(30)
+        return [KeyError(one) if one == b"lost" else one.upper() for one in questions]
+
+    def answering(
+        self, message: bytes, context: grpc.ServicerContext
+    ) -> Asking[bytes, bytes, bytes]:
+        try:
+            reply = yield message
+        except KeyError:
+            context.abort(grpc.StatusCode.NOT_FOUND, "is lost")
+        return b"<" + reply + b">"
+
+    def in_company(self, takes_s: float) -> Behavior:
+        def alone(message: bytes, context: grpc.ServicerContext) -> bytes:
+            return answered_alone(self.answering(message, context), self.reply_to_all)
+
+        return in_company(alone, self.answering, Company({}, self.reply_to_all, takes_s))
+
+
+def test_calls_that_one_worker_answers_ask_together() -> None:
+    """Four that wait ask at once; one that is gone asks nothing, one fails alone."""
+    library = Librarian()
+    with Workers(1) as workers, echo(workers, ask=library.in_company(takes_s=0)) as channel:
+        workers._seconds = 0
+        ask = channel.unary_unary("/test.Echo/ask")
+        first = ask.future(b"first", timeout=60)
+        eventually(lambda: library.asked == [[b"first"]])
+        calls = [ask.future(word, timeout=60) for word in (b"a", b"lost", b"gone", b"b")]
+        eventually(lambda: workers.in_flight == 5)
+        calls.pop(2).cancel()
+        calls.append(ask.future(b"c", timeout=60))
+        eventually(lambda: workers.in_flight == 6)
+        library.free.set()
+
+        assert first.result(30) == b"<FIRST>"
+        assert calls[0].result(30) == b"<A>"
+        assert calls[1].exception(30).code() is grpc.StatusCode.NOT_FOUND
+        assert [call.result(30) for call in calls[2:]] == [b"<B>", b"<C>"]
+        eventually(lambda: workers.in_flight == 0)
+
+    assert library.asked == [[b"first"], [b"a", b"lost", b"b", b"c"]]
+
+
+def test_who_is_in_a_hurry_asks_alone() -> None:
+    """Of those whose company may take 60 seconds one has 50 left: it waits for no other reply."""
+    library = Librarian()
+    with Workers(1) as workers, echo(workers, ask=library.in_company(takes_s=60)) as channel:
+        workers._seconds = 0
+        ask = channel.unary_unary("/test.Echo/ask")
+        first = ask.future(b"first", timeout=90)
+        eventually(lambda: library.asked == [[b"first"]])
+        calls = []
+        for word, timeout_s in ((b"a", 90), (b"b", None), (b"hurry", 50), (b"c", 90), (b"d", 90)):
+            calls.append(ask.future(word, timeout=timeout_s))
+            eventually(lambda: workers.in_flight == len(calls) + 1)
+        library.free.set()
+
+        assert first.result(30) == b"<FIRST>"
+        assert [call.result(30) for call in calls] == [b"<A>", b"<B>", b"<HURRY>", b"<C>", b"<D>"]
+
+    assert library.asked == [[b"first"], [b"a", b"b"], [b"hurry"], [b"c", b"d"]]
+
+
 @pytest.mark.parametrize(
     ("part", "other"),
     [
         ("_receive_message", callable),
         ("_unary_response_in_pool", callable),
+        ("_Context", object),
         ("_call_behavior", callable),
         ("_serialize_response", callable),
         ("_status", callable),

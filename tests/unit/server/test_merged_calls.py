@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -71,11 +71,20 @@ class Server:
         return [sizes["B"] for _, sizes in self.calls]
 
 
+def inputs_of(rows: Sequence[tuple[int, ...]]) -> Mapping[str, Any]:
+    """Rows of numbers, each of the user with the last one."""
+    numbers = np.zeros((len(rows), max(map(len, rows))), np.int64)
+    for at, row in enumerate(rows):
+        numbers[at, : len(row)] = row
+    users = [str(row[-1]) for row in rows]
+    return {"numbers": numbers, "user_id": np.array(users, object)}
+
+
 class Crowd:
     """Callers, each on a thread of its own."""
 
     def __init__(self, server: Server, pool: ThreadPoolExecutor) -> None:
-        self._merged = MergedCalls(server)  # type: ignore[arg-type] - has the methods it calls
+        self._merged = MergedCalls(server, inputs_of)  # type: ignore[arg-type] - has what it calls
         self._server, self._pool = server, pool
 
     def asks(
@@ -84,15 +93,19 @@ class Crowd:
         question: Question = QUESTION,
         budget: Budget = UNHURRIED,
     ) -> Future[Mapping[str, Any]]:
-        inputs = {
-            "numbers": np.array([numbers], np.int64),
-            "user_id": np.array([str(numbers[-1])], object),
-        }
-        return self._pool.submit(self._merged.predict, question, inputs, budget)
+        return self.asks_for([numbers], question, budget)
 
-    def has_queued(self, n_calls: int) -> None:
-        """Returns once so many callers wait for the one before them."""
-        eventually(lambda: self._merged.n_waiting == n_calls)
+    def asks_for(
+        self,
+        rows: Sequence[tuple[int, ...]],
+        question: Question = QUESTION,
+        budget: Budget = UNHURRIED,
+    ) -> Future[Mapping[str, Any]]:
+        return self._pool.submit(self._merged.predict, question, rows, budget)
+
+    def has_queued(self, n_rows: int) -> None:
+        """Returns once so many rows wait for the call before them."""
+        eventually(lambda: self._merged.n_waiting == n_rows)
 
     @property
     def lanes(self) -> int:
@@ -124,7 +137,12 @@ def opened(breaker: Breaker) -> None:
 
 
 def sum_of(call: Future[Mapping[str, Any]]) -> int:
-    return int(call.result(DEADLINE_S)["sums"][0, 0])
+    (total,) = sums_of(call)
+    return total
+
+
+def sums_of(call: Future[Mapping[str, Any]]) -> list[int]:
+    return call.result(DEADLINE_S)["sums"][:, 0].tolist()
 
 
 def test_what_waits_behind_a_call_travels_as_one(crowd: Crowd, server: Server) -> None:
@@ -141,6 +159,40 @@ def test_what_waits_behind_a_call_travels_as_one(crowd: Crowd, server: Server) -
     assert rows == {"2": [0, 2, 0, 0], "4": [0, 3, 4, 0], "7": [0, 5, 6, 7]}
     assert others[0].result()["sums"].shape == (1, 1)
     assert crowd.lanes == 0
+
+
+def test_a_callers_rows_travel_together(crowd: Crowd, server: Server) -> None:
+    """On a free way at once; behind a call with the rows of others, and all come back in order."""
+    away = crowd.asks_for([(0, 1), (0, 2)])
+    assert server.arrived.acquire(timeout=DEADLINE_S)
+    three = crowd.asks_for([(0, 3), (0, 4), (0, 5)])
+    one = crowd.asks(0, 6)
+    two = crowd.asks_for([(0, 7, 1), (0, 8)])
+    crowd.has_queued(6)
+    server.may_go.release(2)
+
+    assert [sums_of(call) for call in (away, three, one, two)] == [[1, 2], [3, 4, 5], [6], [8, 8]]
+    assert server.n_rows == [2, 6]
+    assert crowd.lanes == 0
+
+
+def test_who_does_not_fit_waits_for_the_next_call(crowd: Crowd, server: Server) -> None:
+    """A party is not split, and nobody smaller passes it."""
+    first(crowd, server)
+    patient = Budget(time.monotonic() + 3 * DEADLINE_S)
+    nearly_full = [(0, n) for n in range(LARGEST_BATCH - 1)]
+    leader = crowd.asks_for(nearly_full)
+    crowd.has_queued(LARGEST_BATCH - 1)
+    pair = crowd.asks_for([(0, 1), (0, 2)], budget=patient)
+    crowd.has_queued(LARGEST_BATCH + 1)
+    single = crowd.asks(0, 3, budget=patient)
+    crowd.has_queued(LARGEST_BATCH + 2)
+    server.may_go.release(3)
+
+    assert sums_of(leader) == list(range(LARGEST_BATCH - 1))
+    assert sums_of(pair) == [1, 2]
+    assert sum_of(single) == 3
+    assert server.n_rows == [1, LARGEST_BATCH - 1, 3]
 
 
 def test_a_free_way_is_taken_alone(crowd: Crowd, server: Server) -> None:
@@ -163,30 +215,30 @@ def test_a_batch_has_an_end(crowd: Crowd, server: Server) -> None:
 
 
 @pytest.mark.parametrize(
-    ("numbers", "question"),
+    "question",
     [
-        ((0, *range(16)), QUESTION),
-        ((0, 2), Question(QUESTION.call, ("sums", "more"), QUESTION.sizes)),
-        ((0, 2), Question(ServableCall("recommend", "by_number", Version(2)), ("sums",), ())),
+        replace(QUESTION, kind="another"),
+        replace(QUESTION, outputs=("sums", "more")),
+        replace(QUESTION, call=ServableCall("recommend", "by_number", Version(2))),
     ],
-    ids=["another width", "another output", "another release"],
+    ids=["another kind", "another output", "another release"],
 )
 def test_what_is_asked_otherwise_does_not_wait(
-    crowd: Crowd, server: Server, numbers: tuple[int, ...], question: Question
+    crowd: Crowd, server: Server, question: Question
 ) -> None:
-    """Only calls of one question and one bucket of widths travel together."""
+    """Only calls of one question travel together."""
     first(crowd, server)
-    other = crowd.asks(*numbers, question=question)
+    other = crowd.asks(0, 2, question=question)
 
     # Sooner than the first one is done for.
     assert server.arrived.acquire(timeout=DEADLINE_S / 4)
     server.may_go.release(2)
-    assert sum_of(other) == sum(numbers)
+    assert sum_of(other) == 2
     assert server.n_rows == [1, 1]
 
 
 def test_one_bad_row_is_one_callers_error(crowd: Crowd, server: Server) -> None:
-    """A merged call that is refused is repeated row by row."""
+    """A merged call that is refused is repeated for each caller."""
 
     def refuses_13(inputs: Mapping[str, Any]) -> Mapping[str, Any]:
         if 13 in inputs["numbers"]:
@@ -195,14 +247,15 @@ def test_one_bad_row_is_one_callers_error(crowd: Crowd, server: Server) -> None:
 
     server.answer = refuses_13
     first(crowd, server)
-    good, bad = crowd.asks(0, 2), crowd.asks(0, 13)
-    crowd.has_queued(2)
+    good, bad = crowd.asks_for([(0, 2), (0, 3)]), crowd.asks(0, 13)
+    crowd.has_queued(3)
     server.may_go.release(4)
 
-    assert sum_of(good) == 2
+    assert sums_of(good) == [2, 3]
     with pytest.raises(ContractViolation):
         bad.result(DEADLINE_S)
-    assert server.n_rows == [1, 2, 1, 1]
+    assert server.n_rows[:2] == [1, 3]
+    assert sorted(server.n_rows[2:]) == [1, 2]
 
 
 @pytest.mark.parametrize("timed_out", [False, True], ids=["away", "hangs"])

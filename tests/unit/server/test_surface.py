@@ -129,3 +129,39 @@ def test_calls_beyond_the_limit_are_refused(
     info = error_info(caught.value)
     assert (info.reason, info.domain) == ("TOO_MANY_CALLS", "recommender.v1")
     assert info.metadata["request_id"]
+
+
+def test_who_is_silent_keeps_nobody_from_being_refused(
+    settings: Settings, model_server: FakeModelServer
+) -> None:
+    """Three callers beyond the limit send nothing: a fourth is told at once that it is refused."""
+    entered, leave = threading.Event(), threading.Event()
+    rank = model_server.functions["ranking", "rank"]
+
+    def held(inputs, version):  # type: ignore[no-untyped-def]
+        entered.set()
+        assert leave.wait(30)
+        return rank(inputs, version)
+
+    def silence():  # type: ignore[no-untyped-def]
+        assert leave.wait(30)
+        yield b""
+
+    model_server.functions["ranking", "rank"] = held
+    narrow = settings.model_copy(update={"max_concurrent_rpcs": 1, "workers": 1})
+    with gateway(narrow) as running, grpc.insecure_channel(f"127.0.0.1:{running.port}") as opened:
+        stub = RecommenderServiceStub(opened)
+        first = stub.PredictRating.future(pb.PredictRatingRequest(movie_ids=["m8"]), timeout=30)
+        assert entered.wait(30)
+        mute = opened.stream_unary("/recommender.v1.RecommenderService/GetUser")
+        silent = [mute.future(silence(), timeout=30) for _ in range(3)]
+        try:
+            with pytest.raises(grpc.RpcError) as caught:
+                stub.GetMovie(pb.GetMovieRequest(movie_id="m1"), timeout=10)
+        finally:
+            leave.set()
+        assert first.result().ratings[0].rating == 4.0
+        codes = [call.exception(30).code() for call in silent]
+
+    assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert codes == [grpc.StatusCode.RESOURCE_EXHAUSTED] * 3

@@ -11,9 +11,10 @@ import pytest
 
 from server.domain import UserId
 from server.engine import kernel
-from server.engine.arrays import BoolArray, EngineArrays
-from server.engine.engine import Asker, Engine, FinalOrder
-from server.engine.merged import MERGED_FROM_BYTES, products_of
+from server.engine.arrays import BoolArray, EngineArrays, FloatArray
+from server.engine.engine import Asker, Engine, FinalOrder, Wanted
+from server.engine.merged import MERGED_FROM_BYTES, MergedProducts, products_of
+from server.engine.rating import RatingTowers, RatingUser
 from serving.contract import Manifest
 from tests.unit.server.engine.drawn import N_USERS, drawn_arrays, whole_numbers
 
@@ -78,11 +79,11 @@ def test_nothing_that_is_no_number_is_listed(arrays: EngineArrays, manifest: Man
     """A movie whose vector is damaged is left out, the others are as ever."""
     rng = np.random.default_rng(0)
     drawn = whole_numbers(arrays, rng, 1000, 50)
-    columns = drawn.item_columns.copy()
-    columns[2, ::7] = NAN
+    damaged = drawn.item_vectors.copy()
+    damaged[::7, 2] = NAN
     order = np.argsort(-drawn.item_vectors.sum(axis=1), kind="stable")
 
-    found = Engine(replace(drawn, item_columns=columns), {}, manifest).recommend(asker("user 0"))
+    found = Engine(replace(drawn, item_vectors=damaged), {}, manifest).recommend(asker("user 0"))
 
     np.testing.assert_array_equal(found.movies, order[order % 7 > 0][:200])
 
@@ -92,12 +93,16 @@ def test_zeros_of_either_sign_are_equal(arrays: EngineArrays, manifest: Manifest
     """Where all keys are zero the first movies are listed, whatever signs rounding gave them."""
     drawn = whole_numbers(arrays, np.random.default_rng(0), 1000, 50)
     keys = np.where(np.arange(1000) % 3, np.float32(-0.0), np.float32(0.0))
-    older = replace(drawn, item_columns=drawn.item_vectors.T)
-    compiled = kernel.kernel_of(older, manifest, lambda _: keys.copy(), reads_history=False)
-    assert compiled is not None
-    none, unrated = np.zeros(0, np.int64), np.zeros(0, np.float32)
 
-    movies, *_ = compiled.recommend(0, None, none, unrated, none, None, False)
+    class Zeros(MergedProducts):
+        def of_all(self, vectors: FloatArray) -> FloatArray:
+            return np.tile(keys, (len(vectors), 1))
+
+    towers = RatingTowers(drawn, manifest.rating_range)
+    compiled = kernel.kernel_of(drawn, manifest, Zeros(drawn.item_columns), towers)
+    assert compiled is not None
+
+    ((movies, *_),) = compiled.recommend_all([Wanted(asker("user 0"))])
 
     np.testing.assert_array_equal(movies, np.arange(200))
 
@@ -243,22 +248,24 @@ def test_a_movie_outside_of_the_release_is_refused(
 
 @needs_kernel
 def test_lengths_that_do_not_fit_are_refused(arrays: EngineArrays, manifest: Manifest) -> None:
-    """Ratings of a history, masks and rows of a stranger; users that are not stored."""
+    """Ratings of a history, masks and rows of a stranger."""
     engine = Engine(arrays, {}, manifest)
-    compiled = engine._kernel
+
+    class Narrow(RatingTowers):
+        def stranger(self, *history: Any) -> RatingUser:
+            user = super().stranger(*history)
+            return user._replace(row=user.row[:-1])
+
+    towers = Narrow(arrays, manifest.rating_range)
+    compiled = kernel.kernel_of(arrays, manifest, products_of(arrays.item_columns), towers)
     assert compiled is not None
-    none, unrated = np.zeros(0, np.int64), np.zeros(0, np.float32)
-    stranger = engine.place(asker("nobody")).rating
-    shorter = stranger._replace(row=stranger.row[:-1])
 
     with pytest.raises(ValueError, match="one rating for each movie"):
         engine.recommend(asker("hot", [1, 2], [1]))
     with pytest.raises(ValueError, match="12 movies"):
         engine.recommend(asker("hot"), allowed=np.ones(11, np.bool_))
     with pytest.raises(ValueError, match="3 columns"):
-        compiled.recommend(-1, shorter, none, unrated, none, None, False)
-    with pytest.raises(IndexError):
-        compiled.recommend(2, None, none, unrated, none, None, False)
+        compiled.recommend_all([Wanted(asker("nobody"))])
 
 
 @needs_kernel
@@ -309,7 +316,7 @@ def test_arrays_that_do_not_fit_each_other_are_refused(
             replace(arrays, **changes),
             manifest,
             products_of(arrays.item_columns),
-            reads_history=True,
+            RatingTowers(arrays, manifest.rating_range),
         )
 
 
@@ -332,7 +339,7 @@ def test_stored_users_are_found_by_the_whole_id(arrays: EngineArrays, manifest: 
 def test_without_the_kernel_numpy_answers(
     arrays: EngineArrays, manifest: Manifest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where it could not be built; so it does for a release without movies."""
+    """Where it could not be built."""
     asking = asker("hot", [3, 8], [4, NAN])
     expected = Engine(arrays, {}, manifest).recommend(asking)
     monkeypatch.setattr(kernel, "Kernel", None)
@@ -341,3 +348,13 @@ def test_without_the_kernel_numpy_answers(
 
     assert not engine.compiled
     compare(engine.recommend(asking), expected)
+
+
+def test_a_release_without_movies_lists_none(arrays: EngineArrays, manifest: Manifest) -> None:
+    """NumPy says so: the kernel takes no empty arrays."""
+    drawn = drawn_arrays(arrays, np.random.default_rng(6), 0, 4, 2)
+
+    engine = Engine(drawn, {}, manifest)
+
+    assert not engine.compiled
+    assert len(engine.recommend(asker("user 1")).movies) == 0

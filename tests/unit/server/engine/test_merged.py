@@ -14,6 +14,7 @@ from server.engine.merged import (
     LARGEST_BATCH,
     MERGED_FROM_BYTES,
     MergedProducts,
+    Products,
     products_of,
 )
 from tests.fault.waiting import eventually
@@ -110,11 +111,33 @@ def test_scores_belong_to_their_caller() -> None:
 
 
 def test_a_batch_of_more_movies_than_a_block_has_all_its_scores() -> None:
-    """Blocks join without a gap, and the last one is shorter."""
+    """Blocks join without a gap, and the last one is shorter; whoever multiplies."""
     rng = np.random.default_rng(3)
     columns = rng.integers(-9, 9, (3, 2 * BLOCK_MOVIES + 5)).astype(np.float32)
     vectors = rng.integers(-9, 9, (4, 3)).astype(np.float32)
 
-    np.testing.assert_array_equal(
-        MergedProducts(columns)._products(list(vectors)), vectors @ columns
-    )
+    for products in (MergedProducts(columns), Products(columns)):
+        for n_users in (1, 4):
+            np.testing.assert_array_equal(
+                products.of_all(vectors[:n_users]), vectors[:n_users] @ columns
+            )
+
+
+def test_several_wait_for_nobody_and_one_may_meet_others() -> None:
+    """Those that come together are multiplied at once, while somebody's product still runs."""
+    gate = Gate()
+    products = MergedProducts(gate)  # type: ignore[arg-type] # as above
+    several = np.stack([vector(1), vector(2)])
+    with ThreadPoolExecutor(3) as pool:
+        first = pool.submit(products.of_all, vector(0)[None])
+        assert gate.started.wait(10)
+        together = pool.submit(products.of_all, several)
+        eventually(lambda: len(gate.batches) == 2)
+        alone = pool.submit(products.of_all, vector(3)[None])
+        waiting(products, 1)
+        gate.opened.set()
+        found = [future.result(timeout=10) for future in (first, together, alone)]
+
+    assert gate.batches[:2] == [1, 2]
+    for scores, vectors in zip(found, (vector(0)[None], several, vector(3)[None]), strict=True):
+        np.testing.assert_array_equal(scores, vectors @ COLUMNS)

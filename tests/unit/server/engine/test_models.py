@@ -14,10 +14,11 @@ from server.domain import NOBODY, AddedMovie, MovieId, NewMovie, Order, UserId
 from server.engine.arrays import EngineArrays
 from server.engine.engine import Engine
 from server.engine.models import EngineModels
+from server.errors import UpstreamUnavailable
 from server.placed_user import ModelUser
 from server.ranking import Ranking, Reasons
 from server.releases import ActiveRelease, read_release
-from server.servables import RankingQuery
+from server.servables import Asked, RankingQuery, Recommended
 from serving.contract import (
     MODE_COLLABORATIVE,
     MODE_CONTENT,
@@ -98,3 +99,29 @@ def test_movies_like_a_movie_are_allowed_ones(release: ActiveRelease) -> None:
         assert set(found.movies.tolist()) == others - {4}
     found = engine.similar_to_new(NewMovie("Movie night", 1995, (), ()), allowed)
     assert set(found.movies.tolist()) == others
+
+
+def asked(release: ActiveRelease, *movies: int) -> Asked:
+    """The best twelve for somebody who likes these movies."""
+    user = ModelUser(UserId("hot"), np.array(movies, np.int64), np.full(len(movies), 5.0), ())
+    return Asked(release, RankingQuery(user, wants_vectors=True), Budget.unhurried())
+
+
+def test_those_who_ask_together_are_answered_by_their_releases(release: ActiveRelease) -> None:
+    """Each as if alone, whatever else is asked; one whose release has no engine is told so."""
+    other = replace(release, added=())
+    away = replace(release, engine=None, why_no_engine="there is none")
+    questions = [asked(release, 3), asked(away, 4), asked(other, 5, 7), asked(release, X, 3)]
+
+    first, none, third, last = EngineModels().recommend_all(questions)
+
+    assert isinstance(none, UpstreamUnavailable)
+    assert "there is none" in str(none)
+    for question, answer in ((questions[0], first), (questions[2], third), (questions[3], last)):
+        alone = EngineModels().recommend(*question)
+        assert isinstance(answer, Recommended)
+        assert answer.vectors is not None
+        assert alone.vectors is not None
+        np.testing.assert_array_equal(answer.ranking.movies, alone.ranking.movies)
+        np.testing.assert_array_equal(answer.vectors.retrieval, alone.vectors.retrieval)
+    assert EngineModels().recommend_all([]) == []
