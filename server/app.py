@@ -21,6 +21,7 @@ from server.additions import Additions
 from server.admission import Admission
 from server.asking import Company, asks_nothing
 from server.backends import Backend, InProcess, ModelServer
+from server.collector import SELDOM, collecting_after
 from server.engine.models import EngineModels
 from server.features.sqlite import SqliteStore
 from server.features.store import FeatureStore
@@ -74,7 +75,12 @@ def run(settings: Settings) -> None:
       StartupError: the address cannot be listened on.
       StoreError: the feature store cannot be opened.
     """
-    with _stop_signals() as wait_for_one, turns_of(LONG_S), gateway(settings) as running:
+    with (
+        _stop_signals() as wait_for_one,
+        turns_of(LONG_S),
+        collecting_after(SELDOM),
+        gateway(settings) as running,
+    ):
         print(f"recserve gateway listening on {running.target}", flush=True)
         number = wait_for_one()
         _log.info("stopping", extra=fields(signal=signal.Signals(number).name))

@@ -244,12 +244,14 @@ def _ready(call: _Call, outcome: Outcome[bytes]) -> Callable[[], None] | None:
     if parts is None:
         raise RuntimeError("there is no company without these parts")
     _, event, state, _, _, deserializer, serializer = call.arguments
+    response, is_there = outcome.answer, outcome.error is None
     parts.begin(event)
     try:
-        # Errors take the way that they take when a behavior raises them.
-        response, is_there = parts.behave(
-            event, state, lambda _message, _context: outcome.told(), call.message, deserializer
-        )
+        if not is_there:
+            # As if a behavior had raised it: grpc tells the caller.
+            response, is_there = parts.behave(
+                event, state, lambda _message, _context: outcome.told(), call.message, deserializer
+            )
         answer = parts.written(event, state, response, serializer) if is_there else None
     finally:
         parts.end()

@@ -24,9 +24,9 @@ _Task: TypeAlias = tuple[Run, Arguments]
 
 _log = logging.getLogger(__name__)
 
-AT_ONCE: Final = 8
+AT_ONCE: Final = 16
 """Answers that are sent together at most."""
-LINGER_S: Final = 0.002
+LINGER_S: Final = 0.004
 """How long they take together, as others did that were worked out lately; a longer one is alone."""
 SECONDS_OF: Final = 16
 """Lately, in times that answers were worked out."""

@@ -5,6 +5,7 @@ Modules of this folder run in the peers' own environments and import nothing of 
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 from dataclasses import dataclass
@@ -36,6 +37,8 @@ class World:
 
 def load_world() -> World:
     """The active release below $MODELS_DIR."""
+    # As recserve's gateway has it.
+    gc.set_threshold(20_000, 10, 10)
     models = Path(os.environ["MODELS_DIR"])
     active = json.loads((models / "releases" / "active.json").read_text("utf-8"))
     version = str(active["stable"])

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import signal
 import threading
 from collections.abc import Callable
@@ -77,6 +78,8 @@ def main() -> None:
     parser.add_argument("--reply", type=Path, required=True, help="file with the answer's bytes")
     options = parser.parse_args()
     reply = options.reply.read_bytes()
+    # As the gateway has it.
+    gc.set_threshold(20_000, 10, 10)
     if options.variant == AIO:
         asyncio.run(serve_asyncio(options.method, reply))
     elif options.variant == UVLOOP:
