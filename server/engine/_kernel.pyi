@@ -15,9 +15,9 @@ class Kernel:
 
     Args:
       arrays: the release's part, read where it lies.
-      tiles: [ceil(N / TILE_MOVIES), D, TILE_MOVIES] the movies' vectors, column by column; None =
-        `products` multiplies.
-      products: [B, N] of [B, D] vectors with the movies' ones, which may be written into.
+      tiles: [ceil(N / TILE_MOVIES), D, TILE_MOVIES] the movies' vectors, column by column.
+      merged: [B, N] of [B, D] vectors with the movies' ones, which may be written into; None = each
+        call multiplies by itself.
       rating_products: [N] of a [R + 1] row with the rows of the rating model, likewise.
       stranger: who is not stored in the rating model, by history and profile.
       liking: slope, start and least value of what a rating counts.
@@ -33,8 +33,8 @@ class Kernel:
         self,
         arrays: EngineArrays,
         *,
-        tiles: FloatArray | None,
-        products: Callable[[FloatArray], FloatArray],
+        tiles: FloatArray,
+        merged: Callable[[FloatArray], FloatArray] | None,
         rating_products: Callable[[FloatArray], FloatArray],
         stranger: Callable[[IndexArray, FloatArray, Sequence[str]], RatingUser],
         liking: tuple[float, float, float],
@@ -62,3 +62,10 @@ class Kernel:
           IndexError: a movie is not in the release.
           ValueError: lengths do not fit each other.
         """
+
+def times_all(tiles: FloatArray, vectors: FloatArray) -> FloatArray:
+    """[B, N] of [B, D] vectors with the N movies of whole tiles; other threads run meanwhile.
+
+    Raises:
+      ValueError: the shapes do not fit.
+    """

@@ -56,8 +56,8 @@ cdef double _NO_SPREAD = NO_SPREAD, _EPSILON = EPSILON
 if _N_REASONS != 3:
     raise ImportError("the loops are written for three reasons")
 
-# From so many movies on, other threads may run while they are looked through.
-cdef Py_ssize_t _MANY = 1 << 18
+# From so many movies on, or numbers of their vectors, other threads may run meanwhile.
+cdef Py_ssize_t _MANY = 1 << 18, _MANY_NUMBERS = 1 << 20
 
 include "_request.pxi"
 include "_users.pxi"
@@ -72,7 +72,7 @@ cdef class Kernel(Users):
 
     cdef const float[:, ::1] items, rating_items
     cdef const float[:, :, ::1] tiles
-    cdef object products, rating_products
+    cdef object merged, rating_products
     cdef Py_ssize_t n_candidates, n_tiles, at_once
     cdef float low, high
     cdef double rating_weight
@@ -82,7 +82,7 @@ cdef class Kernel(Users):
         arrays,
         *,
         tiles,
-        products,
+        merged,
         rating_products,
         stranger,
         liking,
@@ -93,15 +93,13 @@ cdef class Kernel(Users):
         Users.__init__(self, arrays, stranger, liking, reads_history)
         self.items = numpy.ascontiguousarray(arrays.item_vectors)
         self.rating_items = numpy.ascontiguousarray(arrays.rating_items)
-        self.n_tiles, self.at_once = 0, _MOST_AT_ONCE
-        if tiles is not None:
-            self.n_tiles = (self.n_movies + MOVIES_A_TILE - 1) // MOVIES_A_TILE
-            self.at_once = USERS_AT_ONCE
-            shape = self.n_tiles, self.d, MOVIES_A_TILE
-            if tiles.shape != shape:
-                raise ValueError(f"tiles are {tiles.shape}, expected {shape}")
-            self.tiles = tiles
-        self.products, self.rating_products = products, rating_products
+        self.n_tiles = (self.n_movies + MOVIES_A_TILE - 1) // MOVIES_A_TILE
+        self.at_once = USERS_AT_ONCE if merged is None else _MOST_AT_ONCE
+        shape = self.n_tiles, self.d, MOVIES_A_TILE
+        if tiles.shape != shape:
+            raise ValueError(f"tiles are {tiles.shape}, expected {shape}")
+        self.tiles = tiles
+        self.merged, self.rating_products = merged, rating_products
         self.low, self.high = rating_range
         self.rating_weight = rating_weight
         self.n_candidates = max(arrays.description.candidates, 0)
@@ -158,9 +156,9 @@ cdef class Kernel(Users):
                 others.append(i)
         if not others:
             return 0
-        if self.n_tiles:
+        if self.merged is None:
             return self._times_tiles(requests, others)
-        products = self.products(numpy.stack([persons[i][: self.d] for i in others]))
+        products = self.merged(numpy.stack([persons[i][: self.d] for i in others]))
         for row, i in enumerate(others):
             self._open_keys(&requests[i], products[row])
         return 0
@@ -188,7 +186,13 @@ cdef class Kernel(Users):
         for user, i in enumerate(places):
             for j in range(d):
                 vectors[j * USERS_AT_ONCE + user] = requests[i].vector[j]
-        times_tiles(products, vectors, len(places), &self.tiles[0, 0, 0], d, self.n_tiles)
+        cdef Py_ssize_t n_users = len(places), n_tiles = self.n_tiles
+        cdef const float *tiles = &self.tiles[0, 0, 0]
+        if n_tiles * MOVIES_A_TILE * d < _MANY_NUMBERS:
+            times_tiles(products, vectors, n_users, tiles, d, n_tiles)
+        else:
+            with nogil:
+                times_tiles(products, vectors, n_users, tiles, d, n_tiles)
         free(vectors)
         return 0
 
@@ -309,3 +313,29 @@ cdef class Kernel(Users):
                 &self.weights[0, 0], self.n_ages, self.n_towers, self.runs, self.n_runs,
             )
         return places, drops
+
+
+def times_all(const float[:, :, ::1] tiles not None, const float[:, ::1] vectors not None):
+    cdef Py_ssize_t n_tiles = tiles.shape[0], d = tiles.shape[1], n_users = vectors.shape[0]
+    cdef Py_ssize_t n = n_tiles * MOVIES_A_TILE, first = 0, user, n_here, j
+    cdef float *products[USERS_AT_ONCE]
+    cdef float *columns
+    cdef float[:, ::1] found
+    if not n or not d or tiles.shape[2] != MOVIES_A_TILE or vectors.shape[1] != d:
+        raise ValueError("vectors and tiles do not fit each other")
+    scores = _empty((n_users, n), _FLOAT32)
+    found = scores
+    columns = <float *> calloc(d * USERS_AT_ONCE, sizeof(float))
+    if columns == NULL:
+        raise MemoryError
+    with nogil:
+        while first < n_users:
+            n_here = min(n_users - first, <Py_ssize_t> USERS_AT_ONCE)
+            for user in range(n_here):
+                products[user] = &found[first + user, 0]
+                for j in range(d):
+                    columns[j * USERS_AT_ONCE + user] = vectors[first + user, j]
+            times_tiles(products, columns, n_here, &tiles[0, 0, 0], d, n_tiles)
+            first += n_here
+    free(columns)
+    return scores

@@ -156,7 +156,7 @@ class Engine:
         self._rating = RatingTowers(arrays, manifest.rating_range)
         self._scores = products_of(arrays.item_columns)
         self._features = MovieFeatures(arrays.description)
-        self._kernel = kernel_of(arrays, manifest, self._scores, self._rating) if compiled else None
+        self._kernel = kernel_of(arrays, manifest, self._rating) if compiled else None
 
     @property
     def compiled(self) -> bool:

@@ -7,13 +7,13 @@ from typing import Final
 import numpy as np
 
 from server.engine.arrays import EngineArrays, FloatArray
-from server.engine.merged import MergedProducts, Products
+from server.engine.merged import MergedProducts
 from server.engine.rating import RatingTowers
 from server.engine.retrieval import liking_line
 from serving.contract import Manifest
 
 try:
-    from server.engine._kernel import TILE_MOVIES, Kernel
+    from server.engine._kernel import TILE_MOVIES, Kernel, times_all
 except ImportError:
     # There was no compiler when this was installed: NumPy does the same in more steps.
     Kernel = None  # type: ignore[assignment,misc]
@@ -23,24 +23,30 @@ _LINE_BYTES: Final = 64
 """Of a processor's caches."""
 
 
-def kernel_of(
-    arrays: EngineArrays, manifest: Manifest, products: Products, towers: RatingTowers
-) -> Kernel | None:
+MERGED_FROM_BYTES: Final = 64 * 2**20
+"""From here on calls of all workers are multiplied together: to read the matrix takes so long that
+none has company on its own."""
+
+
+def kernel_of(arrays: EngineArrays, manifest: Manifest, towers: RatingTowers) -> Kernel | None:
     """The kernel for a release; None where it was not built or a release has no movies.
 
     Args:
       arrays: the release's part.
       manifest: of the release.
-      products: of users' vectors with all movies; the kernel has its own unless they are merged.
       towers: the release's users in the rating model.
     """
     if Kernel is None or not arrays.item_vectors.size:
         return None
-    rows = arrays.rating_items
+    rows, vectors = arrays.rating_items, arrays.item_vectors
+    tiles = tiles_of(vectors)
+    merged = None
+    if vectors.nbytes >= MERGED_FROM_BYTES:
+        merged = MergedProducts(lambda users: times_all(tiles, users)[:, : len(vectors)]).of_all
     return Kernel(
         arrays,
-        tiles=None if isinstance(products, MergedProducts) else tiles_of(arrays.item_vectors),
-        products=products.of_all,
+        tiles=tiles,
+        merged=merged,
         rating_products=lambda row: rows @ row,
         stranger=towers.stranger,
         liking=(*liking_line(arrays.description), arrays.description.disliked),

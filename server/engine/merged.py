@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import numpy as np
@@ -19,11 +19,6 @@ MERGED_FROM_BYTES: Final = 4 * 2**20
 """Below, a processor's cache holds the matrix: a product of one's own costs less than the queue."""
 
 _ONE_LANE: Final = None
-
-
-def products_of(columns: FloatArray) -> Products:
-    """Products of vectors with [D, N] `columns`, in the way that is cheaper for their size."""
-    return (MergedProducts if columns.nbytes >= MERGED_FROM_BYTES else Products)(columns)
 
 
 class Products:
@@ -46,34 +41,43 @@ class Products:
         return scores
 
 
-class MergedProducts(Products):
-    """Products with one matrix that is read once for all calls that meet; for many threads."""
+class MergedProducts:
+    """Products with one matrix that is read once for all calls that meet; for many threads.
 
-    def __init__(self, columns: FloatArray) -> None:
-        super().__init__(columns)
-        self._lanes: Lanes[FloatArray, FloatArray] = Lanes(LARGEST_BATCH)
+    Args:
+      multiply: [B, N] of [B, D] vectors, which may be written into.
+    """
+
+    def __init__(self, multiply: Callable[[FloatArray], FloatArray]) -> None:
+        self._multiply = multiply
+        self._lanes: Lanes[FloatArray, FloatArray] = Lanes(LARGEST_BATCH, size=len)
 
     def __call__(self, vector: FloatArray) -> FloatArray:
         """[N] of a [D] vector; the caller may write into it."""
-        turn = self._lanes.enter(_ONE_LANE, vector)
+        scores: FloatArray = self.of_all(vector[np.newaxis])[0]
+        return scores
+
+    def of_all(self, vectors: FloatArray) -> FloatArray:
+        """[B, N] of [B, D] vectors; the caller may write into it."""
+        turn = self._lanes.enter(_ONE_LANE, vectors)
         if turn is None:
             try:
-                return vector @ self._columns
+                return self._multiply(vectors)
             finally:
                 self._lanes.hand_over(_ONE_LANE)
         turn.wait()
         if turn.leads:
-            self._lanes.serve(_ONE_LANE, turn, self._products)
+            self._lanes.serve(_ONE_LANE, turn, self._together)
         # Without scores the product for all failed: alone, each gets its own answer or error.
-        return vector @ self._columns if turn.answer is None else turn.answer
+        return self._multiply(vectors) if turn.answer is None else turn.answer
 
-    def of_all(self, vectors: FloatArray) -> FloatArray:
-        """[B, N] of [B, D] vectors; the caller may write into it.
+    def _together(self, parties: Sequence[FloatArray]) -> list[FloatArray]:
+        """[B, N] of [B, D] vectors, for each party of them."""
+        bounds = np.cumsum([len(vectors) for vectors in parties])[:-1]
+        return np.split(self._multiply(np.concatenate(parties)), bounds)
 
-        One alone may meet others; several are company enough.
-        """
-        return super().of_all(vectors) if len(vectors) > 1 else self(vectors[0])[None]
 
-    def _products(self, vectors: Sequence[FloatArray]) -> FloatArray:
-        """[B, N] of B vectors, [D] each."""
-        return super().of_all(np.stack(vectors))
+def products_of(columns: FloatArray) -> Products | MergedProducts:
+    """Products of vectors with [D, N] `columns`, in the way that is cheaper for their size."""
+    products = Products(columns)
+    return MergedProducts(products.of_all) if columns.nbytes >= MERGED_FROM_BYTES else products

@@ -13,7 +13,7 @@ from server.domain import UserId
 from server.engine import kernel
 from server.engine.arrays import BoolArray, EngineArrays, FloatArray
 from server.engine.engine import Asker, Engine, FinalOrder, Wanted
-from server.engine.merged import MERGED_FROM_BYTES, MergedProducts, products_of
+from server.engine.merged import MERGED_FROM_BYTES
 from server.engine.rating import RatingTowers, RatingUser
 from serving.contract import Manifest
 from tests.unit.server.engine.drawn import N_USERS, drawn_arrays, whole_numbers
@@ -89,17 +89,20 @@ def test_nothing_that_is_no_number_is_listed(arrays: EngineArrays, manifest: Man
 
 
 @needs_kernel
-def test_zeros_of_either_sign_are_equal(arrays: EngineArrays, manifest: Manifest) -> None:
+def test_zeros_of_either_sign_are_equal(
+    arrays: EngineArrays, manifest: Manifest, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Where all keys are zero the first movies are listed, whatever signs rounding gave them."""
     drawn = whole_numbers(arrays, np.random.default_rng(0), 1000, 50)
     keys = np.where(np.arange(1000) % 3, np.float32(-0.0), np.float32(0.0))
 
-    class Zeros(MergedProducts):
-        def of_all(self, vectors: FloatArray) -> FloatArray:
-            return np.tile(keys, (len(vectors), 1))
+    def zeros(_tiles: FloatArray, vectors: FloatArray) -> FloatArray:
+        return np.tile(keys, (len(vectors), 1))
 
+    monkeypatch.setattr(kernel, "MERGED_FROM_BYTES", 0)
+    monkeypatch.setattr(kernel, "times_all", zeros)
     towers = RatingTowers(drawn, manifest.rating_range)
-    compiled = kernel.kernel_of(drawn, manifest, Zeros(drawn.item_columns), towers)
+    compiled = kernel.kernel_of(drawn, manifest, towers)
     assert compiled is not None
 
     ((movies, *_),) = compiled.recommend_all([Wanted(asker("user 0"))])
@@ -257,7 +260,7 @@ def test_lengths_that_do_not_fit_are_refused(arrays: EngineArrays, manifest: Man
             return user._replace(row=user.row[:-1])
 
     towers = Narrow(arrays, manifest.rating_range)
-    compiled = kernel.kernel_of(arrays, manifest, products_of(arrays.item_columns), towers)
+    compiled = kernel.kernel_of(arrays, manifest, towers)
     assert compiled is not None
 
     with pytest.raises(ValueError, match="one rating for each movie"):
@@ -315,7 +318,6 @@ def test_arrays_that_do_not_fit_each_other_are_refused(
         kernel.kernel_of(
             replace(arrays, **changes),
             manifest,
-            products_of(arrays.item_columns),
             RatingTowers(arrays, manifest.rating_range),
         )
 

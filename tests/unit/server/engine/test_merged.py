@@ -58,7 +58,7 @@ def waiting(products: MergedProducts, n_calls: int) -> None:
 def test_those_that_wait_are_answered_together() -> None:
     """Forty calls behind a running one: a batch of at most 32, then the rest, each its own."""
     gate = Gate()
-    products = MergedProducts(gate)  # type: ignore[arg-type] # counts what is asked of a matrix
+    products = MergedProducts(Products(gate).of_all)  # type: ignore[arg-type] # counts what is asked
     with ThreadPoolExecutor(41) as pool:
         first = pool.submit(products, vector(0))
         assert gate.started.wait(10)
@@ -76,7 +76,7 @@ def test_a_failure_reaches_every_caller_and_blocks_nobody() -> None:
     """The one that computes, and those that it computes for; the next call is answered."""
     gate = Gate()
     gate.failing = True
-    products = MergedProducts(gate)  # type: ignore[arg-type] # as above
+    products = MergedProducts(Products(gate).of_all)  # type: ignore[arg-type] # as above
     with ThreadPoolExecutor(4) as pool:
         first = pool.submit(products, vector(0))
         assert gate.started.wait(10)
@@ -102,7 +102,7 @@ def test_only_large_matrices_have_a_queue() -> None:
 
 def test_scores_belong_to_their_caller() -> None:
     """Writing into one answer changes no other, alone or merged."""
-    products = MergedProducts(COLUMNS)
+    products = MergedProducts(Products(COLUMNS).of_all)
     one, other = products(vector(1)), products(vector(1))
     one[:] = 0
 
@@ -116,28 +116,29 @@ def test_a_batch_of_more_movies_than_a_block_has_all_its_scores() -> None:
     columns = rng.integers(-9, 9, (3, 2 * BLOCK_MOVIES + 5)).astype(np.float32)
     vectors = rng.integers(-9, 9, (4, 3)).astype(np.float32)
 
-    for products in (MergedProducts(columns), Products(columns)):
+    plain = Products(columns)
+    for products in (MergedProducts(plain.of_all), plain):
         for n_users in (1, 4):
             np.testing.assert_array_equal(
                 products.of_all(vectors[:n_users]), vectors[:n_users] @ columns
             )
 
 
-def test_several_wait_for_nobody_and_one_may_meet_others() -> None:
-    """Those that come together are multiplied at once, while somebody's product still runs."""
+def test_a_party_meets_others_and_stays_together() -> None:
+    """Two that come together and one alone wait for the first, then are multiplied as three."""
     gate = Gate()
-    products = MergedProducts(gate)  # type: ignore[arg-type] # as above
-    several = np.stack([vector(1), vector(2)])
+    products = MergedProducts(Products(gate).of_all)  # type: ignore[arg-type] # as above
+    party = np.stack([vector(1), vector(2)])
     with ThreadPoolExecutor(3) as pool:
-        first = pool.submit(products.of_all, vector(0)[None])
+        first = pool.submit(products, vector(0))
         assert gate.started.wait(10)
-        together = pool.submit(products.of_all, several)
-        eventually(lambda: len(gate.batches) == 2)
-        alone = pool.submit(products.of_all, vector(3)[None])
-        waiting(products, 1)
+        together = pool.submit(products.of_all, party)
+        waiting(products, 2)
+        alone = pool.submit(products, vector(3))
+        waiting(products, 3)
         gate.opened.set()
         found = [future.result(timeout=10) for future in (first, together, alone)]
 
-    assert gate.batches[:2] == [1, 2]
-    for scores, vectors in zip(found, (vector(0)[None], several, vector(3)[None]), strict=True):
-        np.testing.assert_array_equal(scores, vectors @ COLUMNS)
+    assert gate.batches == [1, 3]
+    for scores, expected in zip(found, (vector(0), party, vector(3)), strict=True):
+        np.testing.assert_array_equal(scores, expected @ COLUMNS)

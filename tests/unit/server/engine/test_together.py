@@ -85,20 +85,40 @@ def test_each_of_several_has_the_list_of_a_stable_sort(
 @needs_kernel
 @pytest.mark.parametrize("n_asking", [1, 2, 9])
 def test_of_a_large_catalogue_the_products_are_merged(
-    arrays: EngineArrays, manifest: Manifest, n_asking: int
+    arrays: EngineArrays, manifest: Manifest, n_asking: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """They differ by rounding alone from one another's and from those of NumPy."""
+    """That changes no bit, and from NumPy's they differ by rounding alone."""
     rng = np.random.default_rng(n_asking)
     drawn = drawn_arrays(arrays, rng, MERGED_FROM_BYTES // 4 // 50 + 1, 50, rating_dim=3)
     wanted = drawn_wanted(rng, len(drawn.item_vectors), n_asking)
+    alone = Engine(drawn, {}, manifest)
+    monkeypatch.setattr(kernel, "MERGED_FROM_BYTES", 0)
+    merged = Engine(drawn, {}, manifest)
+    by_numpy = Engine(drawn, {}, manifest, compiled=False)
 
-    found = Engine(drawn, {}, manifest).recommend_all(wanted)
-    expected = Engine(drawn, {}, manifest, compiled=False).recommend_all(wanted)
+    answers = [engine.recommend_all(wanted) for engine in (merged, alone, by_numpy)]
 
-    for listed, by_numpy in zip(found, expected, strict=True):
-        np.testing.assert_allclose(listed.scores, by_numpy.scores, 1e-4, 1e-4)
-        np.testing.assert_allclose(listed.vector, by_numpy.vector, 1e-4, 1e-5)
-        assert len(np.setxor1d(listed.movies, by_numpy.movies)) <= 2
+    for listed, same, expected in zip(*answers, strict=True):
+        np.testing.assert_array_equal(listed.movies, same.movies)
+        np.testing.assert_array_equal(listed.scores, same.scores)
+        np.testing.assert_allclose(listed.scores, expected.scores, 1e-4, 1e-4)
+        np.testing.assert_allclose(listed.vector, expected.vector, 1e-4, 1e-5)
+        assert len(np.setxor1d(listed.movies, expected.movies)) <= 2
+
+
+@needs_kernel
+def test_products_of_any_number_of_users() -> None:
+    """Whole numbers, so that any order of a sum says the same; what does not fit is refused."""
+    rng = np.random.default_rng(0)
+    rows = rng.integers(-9, 9, (70, 5)).astype(np.float32)
+    users = rng.integers(-9, 9, (11, 5)).astype(np.float32)
+    tiles = kernel.tiles_of(rows)
+
+    for n_users in range(12):
+        found = kernel.times_all(tiles, users[:n_users])
+        np.testing.assert_array_equal(found[:, :70], users[:n_users] @ rows.T)
+    with pytest.raises(ValueError, match="do not fit"):
+        kernel.times_all(tiles, users[:, 1:].copy())
 
 
 @needs_kernel
