@@ -15,7 +15,8 @@ class Kernel:
 
     Args:
       arrays: the release's part, read where it lies.
-      tiles: [ceil(N / TILE_MOVIES), D, TILE_MOVIES] the movies' vectors, column by column.
+      tiles: [ceil(N / TILE_MOVIES), D, TILE_MOVIES] the movies' vectors, column by column; called
+        when they are needed first.
       merged: [B, N] of [B, D] vectors with the movies' ones, which may be written into; None = each
         call multiplies by itself.
       rating_products: [N] of a [R + 1] row with the rows of the rating model, likewise.
@@ -33,7 +34,7 @@ class Kernel:
         self,
         arrays: EngineArrays,
         *,
-        tiles: FloatArray,
+        tiles: Callable[[], FloatArray],
         merged: Callable[[FloatArray], FloatArray] | None,
         rating_products: Callable[[FloatArray], FloatArray],
         stranger: Callable[[IndexArray, FloatArray, Sequence[str]], RatingUser],

@@ -72,7 +72,7 @@ cdef class Kernel(Users):
 
     cdef const float[:, ::1] items, rating_items
     cdef const float[:, :, ::1] tiles
-    cdef object merged, rating_products
+    cdef object make_tiles, merged, rating_products
     cdef Py_ssize_t n_candidates, n_tiles, at_once
     cdef float low, high
     cdef double rating_weight
@@ -95,11 +95,8 @@ cdef class Kernel(Users):
         self.rating_items = numpy.ascontiguousarray(arrays.rating_items)
         self.n_tiles = (self.n_movies + MOVIES_A_TILE - 1) // MOVIES_A_TILE
         self.at_once = USERS_AT_ONCE if merged is None else _MOST_AT_ONCE
-        shape = self.n_tiles, self.d, MOVIES_A_TILE
-        if tiles.shape != shape:
-            raise ValueError(f"tiles are {tiles.shape}, expected {shape}")
-        self.tiles = tiles
-        self.merged, self.rating_products = merged, rating_products
+        self.tiles = None
+        self.make_tiles, self.merged, self.rating_products = tiles, merged, rating_products
         self.low, self.high = rating_range
         self.rating_weight = rating_weight
         self.n_candidates = max(arrays.description.candidates, 0)
@@ -157,10 +154,21 @@ cdef class Kernel(Users):
         if not others:
             return 0
         if self.merged is None:
+            if self.tiles is None:
+                self._open_tiles()
             return self._times_tiles(requests, others)
         products = self.merged(numpy.stack([persons[i][: self.d] for i in others]))
         for row, i in enumerate(others):
             self._open_keys(&requests[i], products[row])
+        return 0
+
+    cdef int _open_tiles(self) except -1:
+        tiles, shape = self.make_tiles(), (self.n_tiles, self.d, MOVIES_A_TILE)
+        if tiles.shape != shape:
+            raise ValueError(f"tiles are {tiles.shape}, expected {shape}")
+        # Those of another thread, which came first, may be in use.
+        if self.tiles is None:
+            self.tiles = tiles
         return 0
 
     cdef int _open_keys(self, Request *request, keys) except -1:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Final
 
 import numpy as np
@@ -39,10 +40,11 @@ def kernel_of(arrays: EngineArrays, manifest: Manifest, towers: RatingTowers) ->
     if Kernel is None or not arrays.item_vectors.size:
         return None
     rows, vectors = arrays.rating_items, arrays.item_vectors
-    tiles = tiles_of(vectors)
+    # Where a model server answers, nobody multiplies, and no memory is taken for it.
+    tiles = cache(lambda: tiles_of(vectors))
     merged = None
     if vectors.nbytes >= MERGED_FROM_BYTES:
-        merged = MergedProducts(lambda users: times_all(tiles, users)[:, : len(vectors)]).of_all
+        merged = MergedProducts(lambda users: times_all(tiles(), users)[:, : len(vectors)]).of_all
     return Kernel(
         arrays,
         tiles=tiles,

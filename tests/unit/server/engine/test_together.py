@@ -11,7 +11,7 @@ import pytest
 
 from server.domain import UserId
 from server.engine import kernel
-from server.engine.arrays import EngineArrays
+from server.engine.arrays import EngineArrays, FloatArray
 from server.engine.engine import Asker, Engine, FinalOrder, Wanted
 from server.engine.kernel import TILE_MOVIES, tiles_of
 from server.engine.merged import MERGED_FROM_BYTES
@@ -180,5 +180,29 @@ def test_tiles_of_another_matrix_are_refused(
     tiles = tiles_of(np.zeros(shape, np.float32))
     monkeypatch.setattr(kernel, "tiles_of", lambda _: tiles)
 
+    engine = Engine(arrays, {}, manifest)
+
     with pytest.raises(ValueError, match="tiles are"):
-        Engine(arrays, {}, manifest)
+        engine.recommend(Asker(UserId("hot"), np.zeros(0, np.int64), np.zeros(0, np.float32), ()))
+
+
+@needs_kernel
+def test_tiles_are_made_once_and_only_for_who_asks(
+    arrays: EngineArrays, manifest: Manifest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Reasons need none; of two rankings the second finds them."""
+    made: list[int] = []
+
+    def counted(rows: FloatArray) -> FloatArray:
+        made.append(len(rows))
+        return tiles_of(rows)
+
+    monkeypatch.setattr(kernel, "tiles_of", counted)
+    engine = Engine(arrays, {}, manifest)
+    nobody = Asker(UserId("hot"), np.zeros(0, np.int64), np.zeros(0, np.float32), ())
+    engine.reasons(np.array([1]), np.ones(1, np.float32), np.array([2]))
+    assert not made
+    for _ in range(2):
+        engine.recommend(nobody)
+
+    assert made == [12]
