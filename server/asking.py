@@ -52,6 +52,13 @@ class Outcome(NamedTuple, Generic[_Answer]):
         return self.answer  # type: ignore[return-value] # one of the two is there
 
 
+class Denied(NamedTuple):
+    """An answer that has not got its reply, which it may take long to do without."""
+
+    error: Exception
+    """To be thrown where the reply is missed."""
+
+
 def asks_nothing(
     behavior: Callable[[_Request, _Context], _Answer],
 ) -> Callable[[_Request, _Context], Asking[Any, Any, _Answer]]:
@@ -65,56 +72,80 @@ def asks_nothing(
 
 
 def answered_alone(
-    asking: Asking[_Question, _Reply, _Answer], ask_all: AskAll[_Question, _Reply]
+    asking: Asking[_Question, _Reply, _Answer],
+    ask_all: AskAll[_Question, _Reply],
+    denied: Denied | None = None,
 ) -> _Answer:
     """The answer of one.
 
+    Args:
+      asking: as it is in the beginning, or denied a reply.
+      ask_all: called for each question.
+      denied: why.
+
     Raises:
-      BaseException: the error in its place.
+      BaseException: the error in place of the answer.
     """
-    (outcome,) = answered_together([(_called, asking)], ask_all)
-    return outcome.told()
+    # What is thrown is not kept here: an error keeps the frames that it went through.
+    step, replies = _next_step(asking, None if denied is None else denied.error)
+    del denied
+    while True:
+        try:
+            question = step(replies.pop())
+        except StopIteration as end:
+            answer: _Answer = end.value
+            return answer
+        step, replies = _next_step(asking, _replies([question], ask_all)[0])
 
 
 def answered_together(
     all_asking: Sequence[tuple[Run, Asking[_Question, _Reply, _Answer]]],
     ask_all: AskAll[_Question, _Reply],
-) -> list[Outcome[_Answer]]:
+) -> list[Outcome[_Answer] | Denied]:
     """The answers of several, of which one that fails leaves the others alone.
 
     Args:
       all_asking: each with what runs it.
       ask_all: called once for all that ask something, then once for those that ask again.
+
+    Returns:
+      For each what has become of it. Who is denied a reply has not been told yet: what it does then
+      is to keep nobody waiting.
     """
-    outcomes: list[Outcome[_Answer]] = [Outcome()] * len(all_asking)
-    steps: list[tuple[int, Run, Any]] = [
-        (place, asking.send, None) for place, (_, asking) in enumerate(all_asking)
-    ]
-    while steps:
+    outcomes: list[Outcome[_Answer] | Denied] = [Outcome()] * len(all_asking)
+    replies: list[tuple[int, Any]] = [(place, None) for place in range(len(all_asking))]
+    while replies:
         places, questions = [], []
-        for place, step, reply in steps:
+        for place, reply in replies:
+            run, asking = all_asking[place]
             try:
-                questions.append(all_asking[place][0](step, reply))
+                questions.append(run(asking.send, reply))
                 places.append(place)
             except StopIteration as end:
                 outcomes[place] = Outcome(end.value)
             except BaseException as error:  # noqa: BLE001 - who wants the answer is told
                 outcomes[place] = Outcome(error=error)
-        if not questions:
-            break
-        steps = []
-        for place, reply in zip(places, _replies(questions, ask_all), strict=True):
-            asking = all_asking[place][1]
-            step = asking.throw if isinstance(reply, Exception) else asking.send
-            steps.append((place, step, reply))
+        replies = []
+        if questions:
+            for place, reply in zip(places, _replies(questions, ask_all), strict=True):
+                if isinstance(reply, Exception):
+                    outcomes[place] = Denied(reply)
+                else:
+                    replies.append((place, reply))
     return outcomes
+
+
+def _next_step(asking: Asking[Any, _Reply, Any], reply: _Reply | Exception | None) -> Any:
+    """What takes the reply, and the reply, to be taken from its list."""
+    return asking.throw if isinstance(reply, Exception) else asking.send, [reply]
 
 
 def _replies(
     questions: Sequence[_Question], ask_all: AskAll[_Question, _Reply]
 ) -> Sequence[_Reply | Exception]:
+    """One for each question, whatever becomes of the others."""
     try:
-        return ask_all(questions)
+        return _as_many(ask_all(questions), len(questions))
     except Exception as error:  # noqa: BLE001 - the answer says what becomes of it
         if len(questions) == 1:
             return [error]
@@ -122,5 +153,7 @@ def _replies(
         return [reply for question in questions for reply in _replies([question], ask_all)]
 
 
-def _called(function: Run, *arguments: Any) -> Any:
-    return function(*arguments)
+def _as_many(replies: Sequence[_Reply], n_questions: int) -> Sequence[_Reply]:
+    if len(replies) != n_questions:
+        raise RuntimeError(f"{len(replies)} replies to {n_questions} questions")
+    return replies

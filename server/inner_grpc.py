@@ -24,7 +24,15 @@ from typing import Any, Final, NamedTuple, TypeAlias, TypeVar
 
 import grpc
 
-from server.asking import Asking, Company, Outcome, Run, answered_together
+from server.asking import (
+    Asking,
+    Company,
+    Denied,
+    Outcome,
+    Run,
+    answered_alone,
+    answered_together,
+)
 
 Arguments: TypeAlias = tuple[Any, ...]
 Behavior = TypeVar("Behavior", bound=Callable[..., Any])
@@ -200,19 +208,24 @@ def company_of(arguments: Arguments) -> Company | None:
 
 def worked_out(
     company: Company, tasks: Sequence[tuple[Run, Arguments]]
-) -> list[Callable[[], Callable[[], None] | None]]:
+) -> tuple[list[Callable[[], Callable[[], None] | None]], list[tuple[Run, Arguments]]]:
     """Finds the answers of some tasks of a company.
 
     Returns:
       For each that somebody still wants what makes it ready, which returns what sends it, or None
-      once it has told the caller of an error.
+      once it has told the caller of an error; and tasks that are left: the answers that were denied
+      a reply, each to be gone on with alone.
     """
     calls = [call for run, arguments in tasks if (call := _call_of(run, arguments)) is not None]
     outcomes = answered_together([(call.run, call.asking) for call in calls], company.ask_all)
-    return [
-        partial(call.run, _ready, call, outcome)
-        for call, outcome in zip(calls, outcomes, strict=True)
-    ]
+    ready: list[Callable[[], Callable[[], None] | None]] = []
+    left: list[tuple[Run, Arguments]] = []
+    for call, outcome in zip(calls, outcomes, strict=True):
+        if isinstance(outcome, Denied):
+            left.append((call.run, (_answer_denied, call, company, outcome)))
+        else:
+            ready.append(partial(call.run, _ready, call, outcome))
+    return ready, left
 
 
 class _Call(NamedTuple):
@@ -238,6 +251,17 @@ def _call_of(run: Run, arguments: Arguments) -> _Call | None:
     return _Call(run, answering(message, context), message, arguments)
 
 
+def _answer_denied(call: _Call, company: Company, denied: Denied) -> None:
+    """Goes on with an answer that has no reply, and sends it."""
+    outcome: Outcome[bytes]
+    try:
+        outcome = Outcome(answered_alone(call.asking, company.ask_all, denied))
+    except BaseException as error:  # noqa: BLE001 - grpc tells the caller
+        outcome = Outcome(error=error)
+    if (send := _ready(call, outcome)) is not None:
+        send()
+
+
 def _ready(call: _Call, outcome: Outcome[bytes]) -> Callable[[], None] | None:
     """What sends an answer, or None once a caller was told of an error."""
     parts = _PARTS
@@ -255,4 +279,7 @@ def _ready(call: _Call, outcome: Outcome[bytes]) -> Callable[[], None] | None:
         answer = parts.written(event, state, response, serializer) if is_there else None
     finally:
         parts.end()
+        if outcome.error is not None:
+            # Its frames would keep the call, and those the error, until the collector comes.
+            outcome.error.__traceback__ = outcome.error.__context__ = None
     return None if answer is None else partial(parts.send, event, state, answer)

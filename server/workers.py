@@ -100,6 +100,13 @@ class Workers:
                 self._tasks.pop()
                 raise
 
+    def _put_first(self, tasks: Sequence[_Task]) -> None:
+        """Puts tasks before those that wait: they waited themselves."""
+        with self._lock:
+            self._in_flight += len(tasks)
+            # This thread comes for them, and calls others.
+            self._tasks.extendleft(reversed(tasks))
+
     def _call_one(self) -> None:
         """Has a thread look at the tasks, unless one comes anyhow or all are busy.
 
@@ -141,7 +148,10 @@ class Workers:
     def _answer(self, company: Company, tasks: Sequence[_Task]) -> None:
         """Works out all answers, then sends them."""
         began = thread_time()
-        send_all = [_try(ready) for ready in _try(worked_out, company, tasks) or ()]
+        ready_all, left = _try(worked_out, company, tasks) or ((), ())
+        if left:
+            self._put_first(left)
+        send_all = [_try(ready) for ready in ready_all]
         seconds = (thread_time() - began) / len(tasks)
         # Threads may write over each other's: all of them know about as much.
         self._seconds += (seconds - self._seconds) / SECONDS_OF

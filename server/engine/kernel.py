@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
+from threading import Lock
 from typing import Final
 
 import numpy as np
@@ -24,7 +26,7 @@ _LINE_BYTES: Final = 64
 """Of a processor's caches."""
 
 
-MERGED_FROM_BYTES: Final = 64 * 2**20
+TILES_MERGED_FROM_BYTES: Final = 64 * 2**20
 """From here on calls of all workers are multiplied together: to read the matrix takes so long that
 none has company on its own."""
 
@@ -41,9 +43,9 @@ def kernel_of(arrays: EngineArrays, manifest: Manifest, towers: RatingTowers) ->
         return None
     rows, vectors = arrays.rating_items, arrays.item_vectors
     # Where a model server answers, nobody multiplies, and no memory is taken for it.
-    tiles = cache(lambda: tiles_of(vectors))
+    tiles = _made_once(lambda: tiles_of(vectors))
     merged = None
-    if vectors.nbytes >= MERGED_FROM_BYTES:
+    if vectors.nbytes >= TILES_MERGED_FROM_BYTES:
         merged = MergedProducts(lambda users: times_all(tiles(), users)[:, : len(vectors)]).of_all
     return Kernel(
         arrays,
@@ -76,3 +78,14 @@ def tiles_of(rows: FloatArray) -> FloatArray:
     rest = rows[n_whole * TILE_MOVIES :]
     tiles[n_whole:, :, : len(rest)] = rest.T
     return tiles
+
+
+def _made_once(make: Callable[[], FloatArray]) -> Callable[[], FloatArray]:
+    """The same, also for threads that ask at the same time."""
+    lock, made = Lock(), cache(make)
+
+    def of_all() -> FloatArray:
+        with lock:
+            return made()
+
+    return of_all

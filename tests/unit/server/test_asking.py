@@ -9,6 +9,7 @@ import pytest
 
 from server.asking import (
     Asking,
+    Denied,
     Outcome,
     answered_alone,
     answered_together,
@@ -53,26 +54,30 @@ def test_those_that_ask_further_ask_together_again() -> None:
     assert doubling.asked == [[2, 8], [4, 10], [6]]
 
 
-def test_an_error_is_thrown_where_the_reply_is_missed() -> None:
-    """Who expects it goes on, for who does not it is the answer; the others do not notice."""
+def test_who_is_denied_a_reply_goes_on_alone() -> None:
+    """Together they are told who it is; alone the error is thrown where the reply is missed.
+
+    Who expects it goes on, for who does not it is the answer.
+    """
 
     def careful() -> Asking[int, int, str]:
         try:
             return str((yield 3))
         except ValueError as error:
-            return f"no {error}"
+            return f"no {error}, but {yield 2}"
 
     doubling = Doubling()
-    outcomes = answered_together(
-        [(call, careful()), (call, sum_of(2, 5, 8)), (call, sum_of(4))], doubling
-    )
+    all_asking = [careful(), sum_of(2, 5, 8), sum_of(4)]
+    first, second, third = answered_together([(call, one) for one in all_asking], doubling)
 
-    assert outcomes[0] == Outcome("no 3")
-    assert isinstance(outcomes[1].error, ValueError)
-    with pytest.raises(ValueError, match="5"):
-        outcomes[1].told()
-    assert outcomes[2].told() == 8
+    assert third == Outcome(8)
     assert doubling.asked == [[3, 2, 4], [5]]
+    assert isinstance(first, Denied)
+    assert isinstance(second, Denied)
+    assert answered_alone(all_asking[0], doubling, first) == "no 3, but 4"
+    with pytest.raises(ValueError, match="5"):
+        answered_alone(all_asking[1], doubling, second)
+    assert doubling.asked[2:] == [[2]]
 
 
 def test_what_is_raised_before_a_question_spoils_nothing() -> None:
@@ -82,26 +87,33 @@ def test_what_is_raised_before_a_question_spoils_nothing() -> None:
         raise SystemExit(3)
         yield
 
-    outcomes = answered_together([(call, leaves()), (call, sum_of(2))], Doubling())
+    first, second = answered_together([(call, leaves()), (call, sum_of(2))], Doubling())
 
-    assert isinstance(outcomes[0].error, SystemExit)
-    assert outcomes[1] == Outcome(4)
+    assert isinstance(first, Outcome)
+    assert isinstance(first.error, SystemExit)
+    with pytest.raises(SystemExit):
+        first.told()
+    assert second == Outcome(4)
 
 
-def test_a_question_that_breaks_the_asking_breaks_its_own_answer_alone() -> None:
-    """Who asked what cannot be asked is thrown the error; the others are asked about alone."""
+@pytest.mark.parametrize("broken", [KeyError("five"), None], ids=["raises", "one reply less"])
+def test_a_question_that_breaks_the_asking_breaks_its_own_answer_alone(
+    broken: KeyError | None,
+) -> None:
+    """Who asked what cannot be asked is denied a reply; the others are asked about alone."""
 
     def broken_by_five(questions: Sequence[int]) -> list[int | Exception]:
-        if 5 in questions:
-            raise KeyError("five")
-        return [2 * question for question in questions]
+        if 5 in questions and broken:
+            raise broken
+        return [2 * question for question in questions if question != 5]
 
-    outcomes = answered_together(
+    first, second, third = answered_together(
         [(call, sum_of(2)), (call, sum_of(5)), (call, sum_of(4))], broken_by_five
     )
 
-    assert [outcome.answer for outcome in outcomes] == [4, None, 8]
-    assert isinstance(outcomes[1].error, KeyError)
+    assert (first, third) == (Outcome(4), Outcome(8))
+    assert isinstance(second, Denied)
+    assert isinstance(second.error, KeyError if broken else RuntimeError)
 
 
 def test_each_runs_in_its_own_context() -> None:
@@ -116,7 +128,7 @@ def test_each_runs_in_its_own_context() -> None:
         [(copy_context().run, named("a")), (copy_context().run, named("b"))], Doubling()
     )
 
-    assert [outcome.told() for outcome in outcomes] == ["a", "b"]
+    assert outcomes == [Outcome("a"), Outcome("b")]
     assert WHO.get() == "nobody"
 
 

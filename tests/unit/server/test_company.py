@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
+from types import SimpleNamespace
 from typing import Any
 
 import grpc
@@ -11,7 +12,8 @@ import pytest
 
 from protos.recommender.v1 import recommender_pb2 as pb
 from protos.recommender.v1.recommender_pb2_grpc import RecommenderServiceStub
-from server.app import gateway
+from server.app import _company, gateway
+from server.engine.models import EngineModels
 from server.settings import Settings
 from server.workers import Workers
 from tests.fake_model_server import FakeModelServer, Inputs, Output
@@ -72,3 +74,49 @@ def test_the_calls_of_one_worker_are_one_predict(
     assert together == [alone[0], *alone]
     assert refused.code() is grpc.StatusCode.INVALID_ARGUMENT
     assert [len(call.inputs["history_numbers"]) for call in model_server.calls] == [1, 2, 2]
+
+
+def test_who_cannot_wait_for_the_models_twice_asks_alone(
+    settings: Settings, model_server: FakeModelServer, workers: list[Workers]
+) -> None:
+    """By default 2 s in the queue, 2 s away and 0.05 s for the rest: 3.9 s are not enough."""
+    entered, leave = threading.Event(), threading.Event()
+    recommend = model_server.functions[BY_ID]
+
+    def held(inputs: Inputs, version: int) -> Mapping[str, Output]:
+        entered.set()
+        assert leave.wait(30)
+        return recommend(inputs, version)
+
+    model_server.functions[BY_ID] = held
+    request = pb.RecommendUserRequest(user_id="hot", page_size=3)
+    narrow = settings.model_copy(update={"workers": 1})
+    with gateway(narrow) as running, grpc.insecure_channel(running.target) as channel:
+        stub = RecommenderServiceStub(channel)
+        workers[0]._seconds = 0
+        calls = [stub.RecommendUser.future(request, timeout=30)]
+        assert entered.wait(30)
+        for timeout_s in (30, None, 3.9, 30):
+            calls.append(stub.RecommendUser.future(request, timeout=timeout_s))
+            eventually(lambda: workers[0].in_flight == len(calls))
+        leave.set()
+        for call in calls:
+            assert not call.result(30).answer.degraded
+
+    assert [len(call.inputs["history_numbers"]) for call in model_server.calls] == [1, 2, 1, 1]
+
+
+def test_who_waits_for_redis_has_no_company(settings: Settings) -> None:
+    """Each call waits for it by itself; with a store of its own the gateway has one."""
+
+    class Answering:
+        models = EngineModels()
+
+    servicer: Any = SimpleNamespace(recommended=None, PredictRating=None, SimilarMovies=None)
+    for engine in ("local", "predict"):
+        local = settings.model_copy(update={"engine": engine})
+        shared = local.model_copy(update={"redis_url": "redis://127.0.0.1:1"})
+        assert _company(shared, servicer, Answering()) is None  # type: ignore[arg-type]
+        company = _company(local, servicer, Answering())  # type: ignore[arg-type]
+        assert company is not None
+        assert ("PredictRating" in company.members) is (engine == "local")

@@ -7,7 +7,9 @@ Each behaviour that grpc's own way has as well is tested on both ways.
 
 from __future__ import annotations
 
+import gc
 import threading
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
@@ -19,7 +21,7 @@ from grpc_health.v1 import health, health_pb2_grpc
 from server import inner_grpc
 from server.asking import Asking, Company, answered_alone, asks_nothing
 from server.inner_grpc import in_company
-from server.workers import LINGER_S, Workers
+from server.workers import AT_ONCE, LINGER_S, Workers
 from tests.fault.waiting import eventually
 
 PATH = "/test.Echo/Say"
@@ -225,6 +227,10 @@ class Librarian:
         self.asked: list[list[bytes]] = []
         self.free = threading.Event()
         """Nobody gets a reply before."""
+        self.without_reply: Callable[[], object] = lambda: None
+        """What is done in place of one that is lost."""
+        self.in_hands: Callable[[], object] = lambda: None
+        """What an answer holds while it is made."""
 
     def reply_to_all(self, questions: Sequence[bytes]) -> list[bytes | Exception]:
         self.asked.append(list(questions))
@@ -234,9 +240,13 @@ class Librarian:
     def answering(
         self, message: bytes, context: grpc.ServicerContext
     ) -> Asking[bytes, bytes, bytes]:
+        _ballast = self.in_hands()
+        if message == b"bad":
+            context.abort(grpc.StatusCode.INVALID_ARGUMENT, "is bad")
         try:
             reply = yield message
         except KeyError:
+            self.without_reply()
             context.abort(grpc.StatusCode.NOT_FOUND, "is lost")
         return b"<" + reply + b">"
 
@@ -269,6 +279,77 @@ def test_calls_that_one_worker_answers_ask_together() -> None:
         eventually(lambda: workers.in_flight == 0)
 
     assert library.asked == [[b"first"], [b"a", b"lost", b"b", b"c"]]
+
+
+def test_who_is_denied_a_reply_keeps_nobody_waiting() -> None:
+    """What one of three does without its reply takes until the others have their answers."""
+    library, others = Librarian(), threading.Event()
+    library.without_reply = lambda: others.wait(30)
+    with Workers(2) as workers, echo(workers, ask=library.in_company(takes_s=0)) as channel:
+        workers._seconds = 0
+        ask = channel.unary_unary("/test.Echo/ask")
+        held = []
+        for number in range(2):
+            held.append(ask.future(b"held %d" % number, timeout=60))
+            eventually(lambda: len(library.asked) == len(held))
+        calls = []
+        for word in (b"a", b"lost", b"b"):
+            calls.append(ask.future(word, timeout=60))
+            eventually(lambda: workers.in_flight == len(calls) + 2)
+        library.free.set()
+
+        assert [call.result(30) for call in (*held, calls[0], calls[2])] == [
+            b"<HELD 0>",
+            b"<HELD 1>",
+            b"<A>",
+            b"<B>",
+        ]
+        eventually(lambda: workers.in_flight == 1)
+        others.set()
+        assert calls[1].exception(30).code() is grpc.StatusCode.NOT_FOUND
+        eventually(lambda: workers.in_flight == 0)
+
+    assert library.asked[2] == [b"a", b"lost", b"b"]
+
+
+def test_no_more_than_sixteen_ask_together() -> None:
+    """Of twenty that wait four stay for the next time."""
+    library = Librarian()
+    with Workers(1) as workers, echo(workers, ask=library.in_company(takes_s=0)) as channel:
+        workers._seconds = 0
+        ask = channel.unary_unary("/test.Echo/ask")
+        calls = [ask.future(b"first", timeout=60)]
+        eventually(lambda: library.asked == [[b"first"]])
+        calls += [ask.future(b"%d" % number, timeout=60) for number in range(20)]
+        eventually(lambda: workers.in_flight == 21)
+        library.free.set()
+        for call in calls:
+            call.result(30)
+
+    assert list(map(len, library.asked)) == [1, AT_ONCE, 20 - AT_ONCE]
+    assert AT_ONCE == 16
+
+
+class Ballast:
+    """What a call has in its hands."""
+
+
+@pytest.mark.parametrize("takes_s", [0, 1000], ids=["in company", "alone"])
+@pytest.mark.parametrize("word", [b"bad", b"lost"])
+def test_nothing_of_a_refused_call_is_kept(takes_s: float, word: bytes) -> None:
+    """It is gone when the caller knows, and does not wait for the collector."""
+    library, held = Librarian(), []
+    library.free.set()
+    library.in_hands = lambda: held.append(weakref.ref(ballast := Ballast())) or ballast
+    gc.disable()
+    try:
+        with Workers(1) as workers, echo(workers, ask=library.in_company(takes_s)) as channel:
+            with pytest.raises(grpc.RpcError):
+                channel.unary_unary("/test.Echo/ask")(word, timeout=60)
+            eventually(lambda: workers.in_flight == 0)
+            eventually(lambda: held[0]() is None)
+    finally:
+        gc.enable()
 
 
 def test_who_is_in_a_hurry_asks_alone() -> None:

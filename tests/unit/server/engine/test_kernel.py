@@ -99,7 +99,7 @@ def test_zeros_of_either_sign_are_equal(
     def zeros(_tiles: FloatArray, vectors: FloatArray) -> FloatArray:
         return np.tile(keys, (len(vectors), 1))
 
-    monkeypatch.setattr(kernel, "MERGED_FROM_BYTES", 0)
+    monkeypatch.setattr(kernel, "TILES_MERGED_FROM_BYTES", 0)
     monkeypatch.setattr(kernel, "times_all", zeros)
     towers = RatingTowers(drawn, manifest.rating_range)
     compiled = kernel.kernel_of(drawn, manifest, towers)

@@ -92,7 +92,7 @@ def test_of_a_large_catalogue_the_products_are_merged(
     drawn = drawn_arrays(arrays, rng, MERGED_FROM_BYTES // 4 // 50 + 1, 50, rating_dim=3)
     wanted = drawn_wanted(rng, len(drawn.item_vectors), n_asking)
     alone = Engine(drawn, {}, manifest)
-    monkeypatch.setattr(kernel, "MERGED_FROM_BYTES", 0)
+    monkeypatch.setattr(kernel, "TILES_MERGED_FROM_BYTES", 0)
     merged = Engine(drawn, {}, manifest)
     by_numpy = Engine(drawn, {}, manifest, compiled=False)
 
