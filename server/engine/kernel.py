@@ -84,8 +84,8 @@ def _made_once(make: Callable[[], FloatArray]) -> Callable[[], FloatArray]:
     """The same, also for threads that ask at the same time."""
     lock, made = Lock(), cache(make)
 
-    def of_all() -> FloatArray:
+    def the_same() -> FloatArray:
         with lock:
             return made()
 
-    return of_all
+    return the_same

@@ -35,13 +35,8 @@ def workers(monkeypatch: pytest.MonkeyPatch) -> list[Workers]:
     return made
 
 
-def test_the_calls_of_one_worker_are_one_predict(
-    settings: Settings, model_server: FakeModelServer, workers: list[Workers]
-) -> None:
-    """While the only worker waits for the first call's reply five come; one names a bad field.
-
-    The others get what each would get alone. Those without a history travel by themselves.
-    """
+def hold(model_server: FakeModelServer) -> tuple[threading.Event, threading.Event]:
+    """Has `recommend` tell when it is asked, and wait until it may answer."""
     entered, leave = threading.Event(), threading.Event()
     recommend = model_server.functions[BY_ID]
 
@@ -50,6 +45,17 @@ def test_the_calls_of_one_worker_are_one_predict(
         assert leave.wait(30)
         return recommend(inputs, version)
 
+    model_server.functions[BY_ID] = held
+    return entered, leave
+
+
+def test_the_calls_of_one_worker_are_one_predict(
+    settings: Settings, model_server: FakeModelServer, workers: list[Workers]
+) -> None:
+    """While the only worker waits for the first call's reply five come; one names a bad field.
+
+    The others get what each would get alone. Those without a history travel by themselves.
+    """
     users = ["hot", "", "nobody", "hot"]
     requests = [pb.RecommendUserRequest(user_id=user, page_size=3) for user in users]
     narrow = settings.model_copy(update={"workers": 1})
@@ -58,7 +64,7 @@ def test_the_calls_of_one_worker_are_one_predict(
         alone = [list(stub.RecommendUser(one, timeout=30).recommendations) for one in requests]
         model_server.calls.clear()
         workers[0]._seconds = 0
-        model_server.functions[BY_ID] = held
+        entered, leave = hold(model_server)
         first = stub.RecommendUser.future(requests[0], timeout=30)
         assert entered.wait(30)
         futures = [stub.RecommendUser.future(one, timeout=30) for one in requests]
@@ -80,15 +86,7 @@ def test_who_cannot_wait_for_the_models_twice_asks_alone(
     settings: Settings, model_server: FakeModelServer, workers: list[Workers]
 ) -> None:
     """By default 2 s in the queue, 2 s away and 0.05 s for the rest: 3.9 s are not enough."""
-    entered, leave = threading.Event(), threading.Event()
-    recommend = model_server.functions[BY_ID]
-
-    def held(inputs: Inputs, version: int) -> Mapping[str, Output]:
-        entered.set()
-        assert leave.wait(30)
-        return recommend(inputs, version)
-
-    model_server.functions[BY_ID] = held
+    entered, leave = hold(model_server)
     request = pb.RecommendUserRequest(user_id="hot", page_size=3)
     narrow = settings.model_copy(update={"workers": 1})
     with gateway(narrow) as running, grpc.insecure_channel(running.target) as channel:

@@ -97,13 +97,8 @@ def test_reflection_lists_the_service(channel: grpc.Channel) -> None:
     assert {"recommender.v1.RecommenderService", "grpc.health.v1.Health"} <= names
 
 
-def test_calls_beyond_the_limit_are_refused(
-    settings: Settings, model_server: FakeModelServer
-) -> None:
-    """With one call allowed, a second at the same time is RESOURCE_EXHAUSTED, with details.
-
-    The one worker is busy with the first call: the refusal does not wait for it.
-    """
+def hold(model_server: FakeModelServer) -> tuple[threading.Event, threading.Event]:
+    """Has `rank` tell when it is asked, and wait until it may answer."""
     entered, leave = threading.Event(), threading.Event()
     rank = model_server.functions["ranking", "rank"]
 
@@ -113,6 +108,17 @@ def test_calls_beyond_the_limit_are_refused(
         return rank(inputs, version)
 
     model_server.functions["ranking", "rank"] = held
+    return entered, leave
+
+
+def test_calls_beyond_the_limit_are_refused(
+    settings: Settings, model_server: FakeModelServer
+) -> None:
+    """With one call allowed, a second at the same time is RESOURCE_EXHAUSTED, with details.
+
+    The one worker is busy with the first call: the refusal does not wait for it.
+    """
+    entered, leave = hold(model_server)
     narrow = settings.model_copy(update={"max_concurrent_rpcs": 1, "workers": 1})
     with gateway(narrow) as running, grpc.insecure_channel(f"127.0.0.1:{running.port}") as opened:
         stub = RecommenderServiceStub(opened)
@@ -135,19 +141,12 @@ def test_who_is_silent_keeps_nobody_from_being_refused(
     settings: Settings, model_server: FakeModelServer
 ) -> None:
     """Three callers beyond the limit send nothing: a fourth is told at once that it is refused."""
-    entered, leave = threading.Event(), threading.Event()
-    rank = model_server.functions["ranking", "rank"]
-
-    def held(inputs, version):  # type: ignore[no-untyped-def]
-        entered.set()
-        assert leave.wait(30)
-        return rank(inputs, version)
+    entered, leave = hold(model_server)
 
     def silence():  # type: ignore[no-untyped-def]
         assert leave.wait(30)
         yield b""
 
-    model_server.functions["ranking", "rank"] = held
     narrow = settings.model_copy(update={"max_concurrent_rpcs": 1, "workers": 1})
     with gateway(narrow) as running, grpc.insecure_channel(f"127.0.0.1:{running.port}") as opened:
         stub = RecommenderServiceStub(opened)
