@@ -44,8 +44,7 @@ class FieldChecks:
 
     def text(self, field: str, value: str, max_bytes: int, *, required: bool = False) -> None:
         """At most `max_bytes` of UTF-8 without control characters; at least one if required."""
-        # Most are short and plain. A character takes four bytes at most.
-        if required <= len(value) <= max_bytes // 4 and value.isprintable():
+        if is_plain(value, max_bytes) and required <= len(value):
             return
         n_bytes = len(value.encode())
         if n_bytes > max_bytes or (required and not n_bytes):
@@ -100,6 +99,12 @@ class FieldChecks:
     def enum(self, field: str, value: int, allowed: Collection[int]) -> None:
         if value not in allowed:
             self.refuse(field, f"is {value}, allowed {min(allowed)}..{max(allowed)}")
+
+
+def is_plain(value: str, max_bytes: int) -> bool:
+    """Whether a text is one at first sight: most are short and need no closer look."""
+    # A character takes four bytes at most.
+    return len(value) <= max_bytes // 4 and value.isprintable()
 
 
 def are_plain_ids(values: Collection[str]) -> bool:

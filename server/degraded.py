@@ -20,17 +20,14 @@ class Degradation:
     """What was away while one answer was made; `reasons` are those known at its start."""
 
     def __init__(self, reasons: Iterable[DegradedReason] = ()) -> None:
-        self._reasons: dict[DegradedReason, None] = dict.fromkeys(reasons)
-
-    @property
-    def reasons(self) -> tuple[DegradedReason, ...]:
+        self.reasons = tuple(reasons)
         """Each once, in the order of the failures."""
-        return tuple(self._reasons)
 
     def record(self, call: str, error: ModelFailure) -> None:
         """Notes that `call` failed and the answer goes on without it."""
         reason = reason_of(error)
-        self._reasons[reason] = None
+        if reason not in self.reasons:
+            self.reasons += (reason,)
         detail = error.detail if isinstance(error, ContractViolation) else str(error)
         level = logging.ERROR if isinstance(error, ContractViolation) else logging.WARNING
         _log.log(

@@ -52,10 +52,6 @@ class _Inner(NamedTuple):
     """To be started: asks for the message."""
     is_active: Callable[[Any], bool]
     """Whether somebody still wants the answer to a call in this state."""
-    begin: Callable[[Any], None]
-    """Before a call is answered,"""
-    end: Callable[[], None]
-    """and after that."""
     context: Callable[[Any, Any, Any], grpc.ServicerContext]
     """What a behavior knows of its call."""
     behave: Callable[..., tuple[Any, bool]]
@@ -107,8 +103,6 @@ def _inner_parts() -> _Inner | None:
             token=server._RECEIVE_MESSAGE_TOKEN,  # noqa: SLF001
             ask=server.cygrpc.ReceiveMessageOperation,
             is_active=server._is_rpc_state_active,  # noqa: SLF001
-            begin=server.cygrpc.install_context_from_request_call_event,
-            end=server.cygrpc.uninstall_context,
             context=server._Context,  # noqa: SLF001
             behave=server._call_behavior,  # noqa: SLF001
             written=server._serialize_response,  # noqa: SLF001
@@ -208,24 +202,23 @@ def company_of(arguments: Arguments) -> Company | None:
 
 def worked_out(
     company: Company, tasks: Sequence[tuple[Run, Arguments]]
-) -> tuple[list[Callable[[], Callable[[], None] | None]], list[tuple[Run, Arguments]]]:
+) -> tuple[list[Callable[[], Any]], list[tuple[Run, Arguments]]]:
     """Finds the answers of some tasks of a company.
 
     Returns:
-      For each that somebody still wants what makes it ready, which returns what sends it, or None
-      once it has told the caller of an error; and tasks that are left: the answers that were denied
-      a reply, each to be gone on with alone.
+      For each that somebody still wants what sends it, or tells the caller of an error; and tasks
+      that are left: the answers that were denied a reply, each to be gone on with alone.
     """
     calls = [call for run, arguments in tasks if (call := _call_of(run, arguments)) is not None]
     outcomes = answered_together([(call.run, call.asking) for call in calls], company.ask_all)
-    ready: list[Callable[[], Callable[[], None] | None]] = []
+    send_all: list[Callable[[], Any]] = []
     left: list[tuple[Run, Arguments]] = []
     for call, outcome in zip(calls, outcomes, strict=True):
         if isinstance(outcome, Denied):
             left.append((call.run, (_answer_denied, call, company, outcome)))
         else:
-            ready.append(partial(call.run, _ready, call, outcome))
-    return ready, left
+            send_all.append(_sending(call, outcome))
+    return send_all, left
 
 
 class _Call(NamedTuple):
@@ -258,28 +251,33 @@ def _answer_denied(call: _Call, company: Company, denied: Denied) -> None:
         outcome = Outcome(answered_alone(call.asking, company.ask_all, denied))
     except BaseException as error:  # noqa: BLE001 - grpc tells the caller
         outcome = Outcome(error=error)
-    if (send := _ready(call, outcome)) is not None:
-        send()
+    _write_and_send(call, outcome)
 
 
-def _ready(call: _Call, outcome: Outcome[bytes]) -> Callable[[], None] | None:
-    """What sends an answer, or None once a caller was told of an error."""
+def _sending(call: _Call, outcome: Outcome[bytes]) -> Callable[[], Any]:
+    """What sends an answer, or tells the caller of an error."""
+    _, event, state, *_, serializer = call.arguments
+    # Ours are bytes already, which nobody need write.
+    if serializer is None and outcome.answer is not None and _PARTS is not None:
+        return partial(_PARTS.send, event, state, outcome.answer)
+    return partial(call.run, _write_and_send, call, outcome)
+
+
+def _write_and_send(call: _Call, outcome: Outcome[bytes]) -> None:
+    """Sends an answer or an error as grpc does it."""
     parts = _PARTS
     if parts is None:
         raise RuntimeError("there is no company without these parts")
     _, event, state, _, _, deserializer, serializer = call.arguments
-    response, is_there = outcome.answer, outcome.error is None
-    parts.begin(event)
     try:
-        if not is_there:
-            # As if a behavior had raised it: grpc tells the caller.
-            response, is_there = parts.behave(
-                event, state, lambda _message, _context: outcome.told(), call.message, deserializer
-            )
-        answer = parts.written(event, state, response, serializer) if is_there else None
+        # An error is told as if a behavior had raised it.
+        response, is_there = parts.behave(
+            event, state, lambda _message, _context: outcome.told(), call.message, deserializer
+        )
     finally:
-        parts.end()
         if outcome.error is not None:
             # Its frames would keep the call, and those the error, until the collector comes.
             outcome.error.__traceback__ = outcome.error.__context__ = None
-    return None if answer is None else partial(parts.send, event, state, answer)
+    answer = parts.written(event, state, response, serializer) if is_there else None
+    if answer is not None:
+        parts.send(event, state, answer)

@@ -57,7 +57,16 @@ class Ladder:
         self._user = user
         self._budget = budget
         self._models = models
-        catalogue = release.catalogue
+        catalogue, n_history = release.catalogue, len(user.model.movies)
+        # There are reasons of the retrieval score, which makes no other order.
+        self._explains = query.order is Order.DEFAULT and n_history > 0
+        self.explains_later = (
+            self._explains and release.engine is not None and n_history <= LONG_HISTORY
+        )
+        """Whether an engine says the reasons of a page when it is cut.
+
+        For that the token carries the history, which is not done with a long one.
+        """
         self.explained: Explained | None = None
         """What the models said to their list, if they were asked."""
         self._excluded = user.seen if query.exclude_seen else NO_MOVIES
@@ -88,12 +97,12 @@ class Ladder:
         query = RankingQuery(
             self._user.model,
             # More than the widest input holds: the rest is dropped from the answer instead.
-            self._excluded[-MAX_WIDTH:],
+            self._excluded if says_all else self._excluded[-MAX_WIDTH:],
             self._query.filter,
             None if says_all else self.allowed,
             self._query.order,
             wants_vectors=self._release.added_vectors is not None,
-            wants_reasons=self._explains and not self.explains_later,
+            n_explained=self._n_explained,
         )
         try:
             recommended = yield from self._recommended(query)
@@ -116,18 +125,16 @@ class Ladder:
         return self._with_added(ranking, recommended.vectors)
 
     @property
-    def explains_later(self) -> bool:
-        """Whether an engine says the reasons of a page when it is cut.
-
-        For that the token carries the history, which is not done with a long one.
-        """
-        n_history = len(self._user.model.movies)
-        return self._explains and self._release.engine is not None and n_history <= LONG_HISTORY
-
-    @property
-    def _explains(self) -> bool:
-        """Whether there are reasons: of the retrieval score, which makes no other order."""
-        return self._query.order is Order.DEFAULT and len(self._user.model.movies) > 0
+    def _n_explained(self) -> int:
+        """Of how many movies the models are asked for reasons."""
+        query = self._query
+        if not self._explains:
+            return 0
+        if not self.explains_later:
+            return K_MAX
+        # An engine says those of a first page on the way, where the page shows its own order.
+        is_shown = self._models.source is Source.ENGINE and not query.diversity
+        return query.page_size if is_shown else 0
 
     def _recommended(self, query: RankingQuery) -> Asking[Asked, Recommended, Recommended]:
         """What the models say, or the engine in their place."""
@@ -145,8 +152,6 @@ class Ladder:
     def filled(self, ranking: Ranking) -> Ranking:
         """Behind the ranking what nobody predicted, scored below it, up to K_MAX movies."""
         n_missing = K_MAX - len(ranking)
-        if n_missing <= 0:
-            return ranking
         allowed = self.allowed.copy()
         allowed[ranking.movies] = False
         if self._query.order is Order.PREDICTED_RATING:

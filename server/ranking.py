@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -37,8 +37,7 @@ def sources_of(source: Source, n_movies: int) -> NDArray[np.int8]:
     return _COLUMNS_OF[source][:n_movies]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Reasons:
+class Reasons(NamedTuple):
     """What of a history pulls each of K movies up."""
 
     cited: NDArray[np.int16]
@@ -55,19 +54,20 @@ class Reasons:
         )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Explained:
-    """The reasons of K movies, by movie."""
+class Explained(NamedTuple):
+    """The reasons of movies, by movie."""
 
     movies: NDArray[np.int64]
     """[K] movie_index; no movie repeats."""
     reasons: Reasons
+    """Of all of them, or of the first ones alone."""
 
     def of(self, movies: NDArray[np.int64]) -> Reasons:
         """The reasons of [M] movies; nothing is cited for one that is not explained."""
-        place = {movie: place for place, movie in enumerate(self.movies.tolist())}
+        n_explained = len(self.reasons.cited)
+        place = {movie: place for place, movie in enumerate(self.movies[:n_explained].tolist())}
         # Behind the last one stands who has none.
-        places = [place.get(movie, len(self.movies)) for movie in movies.tolist()]
+        places = [place.get(movie, n_explained) for movie in movies.tolist()]
         none = Reasons.none(1)
         return Reasons(
             np.concatenate([self.reasons.cited, none.cited])[places],
@@ -134,8 +134,7 @@ class Ranking:
 _COLUMNS: Final = tuple(column.name for column in fields(Ranking))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class RankedList:
+class RankedList(NamedTuple):
     """A ranking by movie id, or what pages have left of it: it outlives the release it is from.
 
     Where movie_index is NOBODY, the catalogue that pages are cut from lacks the movie.
@@ -169,9 +168,8 @@ class RankedList:
     recommendation_id: str
     release_version: Version
     degraded_reasons: tuple[DegradedReason, ...] = ()
-
-    def __len__(self) -> int:
-        return len(self.movie_ids)
+    first_reasons: Reasons | None = None
+    """Of the first movies, where they are known already; no token carries them."""
 
 
 def cited_places(

@@ -37,6 +37,7 @@ from server.reasons import BY_MODELS, further_reasons
 from server.releases import ActiveRelease
 from server.servables import NO_MOVIES, Asked, Models, Recommended
 from server.users import request_user
+from serving.contract import K_MAX
 
 NO_RATINGS: Final[NDArray[np.float32]] = np.zeros(0, np.float32)
 NO_IDS: Final[NDArray[np.bytes_]] = np.zeros(0, np.bytes_)
@@ -63,7 +64,8 @@ def rank_movies(
     is_new = not len(user.model.movies)
     if is_new and user.profile and query.order is Order.DEFAULT:
         ranking = mixed_by_profile(release, user.profile, ladder.allowed, ranking)
-    ranking = ladder.filled(ranking)
+    if len(ranking.movies) < K_MAX:
+        ranking = ladder.filled(ranking)
     catalogue = release.catalogue
     if query.diversity > 0:
         order = diversified(catalogue, ranking.movies, ranking.scores, query.diversity)
@@ -71,13 +73,18 @@ def rank_movies(
     by_default = query.order is Order.DEFAULT
     # What is left of an order that all models made says a rating of each movie.
     says_all = ranking is by_models and not ladder.degradation.reasons
-    history, history_ids, history_ratings, reasons = NO_MOVIES, NO_IDS, NO_RATINGS, None
+    history, history_ids, history_ratings = NO_MOVIES, NO_IDS, NO_RATINGS
+    reasons = first_reasons = None
+    explained = ladder.explained
     # Where nobody says reasons, now or when a page is cut, no history is carried for them.
-    if ladder.explains_later or ladder.explained is not None:
+    if ladder.explains_later or explained is not None:
         history, history_ids = user.model.movies, user.history_ids
         history_ratings = user.model.ratings
-    if ladder.explained is not None:
-        reasons = ladder.explained.of(ranking.movies)
+    if ladder.explains_later:
+        if explained is not None and explained.movies is ranking.movies:
+            first_reasons = explained.reasons
+    elif explained is not None:
+        reasons = explained.of(ranking.movies)
         if len(history) > LONG_HISTORY:
             places, cited = cited_places(reasons.cited, len(history))
             history, history_ids = history.take(places), history_ids.take(places)
@@ -100,6 +107,7 @@ def rank_movies(
         recommendation_id=new_id(),
         release_version=release.version,
         degraded_reasons=ladder.degradation.reasons,
+        first_reasons=first_reasons,
     )
 
 
@@ -131,12 +139,13 @@ def cut_page(
       query_hash: of the request, which the token is bound to.
       unknown: the request's movie ids that the catalogue does not have.
     """
-    n_movies = min(page_size, len(ranked))
+    n_ranked = len(ranked.movie_ids)
+    n_movies = min(page_size, n_ranked)
     sources = ranked.sources[:n_movies].tobytes()
     # What is left of them when those of the models are taken off at both ends.
     by_models = not sources.strip(_BY_MODELS)
-    reasons = ranked.reasons
-    if reasons is None:
+    reasons = ranked.reasons or ranked.first_reasons
+    if reasons is None or len(reasons.cited) < n_movies:
         reasons = _reasons(release, ranked, n_movies, all_by_models=by_models)
     says_all = by_models and not ranked.is_newcomer and not ranked.taste.favorites
     return Page(
@@ -148,7 +157,7 @@ def cut_page(
         further=()
         if says_all and NOBODY not in reasons.cited[:n_movies, 0].tolist()
         else _further(release, ranked, reasons, n_movies),
-        next_page_token=tokens.seal(ranked, n_movies, query_hash) if n_movies < len(ranked) else "",
+        next_page_token=tokens.seal(ranked, n_movies, query_hash) if n_movies < n_ranked else "",
         unknown=unknown,
     )
 

@@ -11,7 +11,14 @@ from typing import Final, cast
 from google.protobuf import timestamp_pb2
 
 from protos.recommender.v1 import recommender_pb2 as pb
-from server.checks import MAX_AGE, MAX_ID_BYTES, MAX_TEXT_BYTES, FieldChecks, are_plain_ids
+from server.checks import (
+    MAX_AGE,
+    MAX_ID_BYTES,
+    MAX_TEXT_BYTES,
+    FieldChecks,
+    are_plain_ids,
+    is_plain,
+)
 from server.domain import (
     NO_FILTER,
     NO_HISTORY,
@@ -60,12 +67,12 @@ def recommend_query(request: pb.RecommendUserRequest, manifest: Manifest) -> Rec
     Raises:
       InvalidRequest: a field is outside its range.
     """
-    checks = FieldChecks()
-    checks.user_id("user_id", request.user_id)
-    if len(request.ListFields()) <= 1 and request.user_id:
+    user_id = UserId(request.user_id)
+    if user_id and len(request.ListFields()) == 1 and is_plain(user_id, MAX_ID_BYTES):
         # As most do, it says who asks and nothing else.
-        checks.done()
-        return RecommendQuery(UserId(request.user_id), DEFAULT_PAGE_SIZE)
+        return RecommendQuery(user_id, DEFAULT_PAGE_SIZE)
+    checks = FieldChecks()
+    checks.user_id("user_id", user_id)
     n_movies = page_size(request.page_size, checks)
     # Once: each look into the message makes all its strings anew.
     excluded = tuple(request.exclude_movie_ids)
@@ -83,7 +90,7 @@ def recommend_query(request: pb.RecommendUserRequest, manifest: Manifest) -> Rec
     checks.enum("order_by", request.order_by, _ORDERS)
     checks.done()
     return RecommendQuery(
-        user_id=UserId(request.user_id),
+        user_id=user_id,
         page_size=n_movies,
         exclude_seen=request.exclude_seen if request.HasField("exclude_seen") else True,
         exclude_movie_ids=cast("tuple[MovieId, ...]", excluded),

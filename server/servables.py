@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import reduce
 from typing import Final, NamedTuple, Protocol
 
@@ -74,19 +74,19 @@ _MOVIE_VECTORS: Final = ("item_vector", "rating_vector", "rating_bias")
 NO_MOVIES: Final[NDArray[np.int64]] = np.zeros(0, np.int64)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class RankingQuery:
+class RankingQuery(NamedTuple):
     """What `recommend` is asked."""
 
     user: ModelUser
-    excluded: NDArray[np.int64] = field(default_factory=lambda: NO_MOVIES)
+    excluded: NDArray[np.int64] = NO_MOVIES
     """[E] movie_index."""
-    filter: MovieFilter = field(default_factory=MovieFilter)
+    filter: MovieFilter = NO_FILTER
     allowed: NDArray[np.bool_] | None = None
     """[N] by movie_index what those two leave; None = whoever wants to know works it out."""
     order: Order = Order.DEFAULT
     wants_vectors: bool = False
-    wants_reasons: bool = False
+    n_explained: int = 0
+    """Of how many movies, from the first on, reasons are wanted; others may have some, too."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -102,8 +102,7 @@ class UserVectors:
     """Mean and deviation of the retrieval scores, then of the ratings."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Recommended:
+class Recommended(NamedTuple):
     """What the models say to a RankingQuery."""
 
     ranking: Ranking
@@ -111,7 +110,7 @@ class Recommended:
     vectors: UserVectors | None
     """None where the query does not want them, like `explained`."""
     explained: Explained | None
-    """The movies of the ranking."""
+    """The movies of the ranking: it holds the same array."""
 
 
 class Asked(NamedTuple):
@@ -382,7 +381,7 @@ def _company(asked: Asked, place: int) -> Hashable:
     release, query, _ = asked
     if release.manifest.contract_version < BY_NUMBER_SINCE:
         return place
-    wants = (query.wants_vectors, query.wants_reasons)
+    wants = (query.wants_vectors, query.n_explained > 0)
     return (release.version, _servable(release, query), *wants, *_kind(query))
 
 
@@ -411,7 +410,7 @@ def _question(asked: Asked) -> Question:
     vectors = _VECTORS if query.wants_vectors else ()
     return Question(
         ServableCall(_servable(release, query), signature, release.version),
-        (*ranked, *vectors, *(reasons if query.wants_reasons else ())),
+        (*ranked, *vectors, *(reasons if query.n_explained else ())),
         tuple(_sizes(release).items()),
         _kind(query),
     )

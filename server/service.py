@@ -175,7 +175,8 @@ class RecommenderServicer(recommender_pb2_grpc.RecommenderServiceServicer):
                 release, query, budget, self._parts.store, self._parts.models
             )
             named = query.exclude_movie_ids, query.history.movie_ids
-        unknown = unknown_movies(release, *named)
+        # Most requests name none.
+        unknown = unknown_movies(release, *named) if any(named) else ()
         return responses.recommend_response(
             cut_page(release, ranked, n_movies, self._parts.page_tokens, query_hash, unknown)
         )

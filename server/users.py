@@ -75,7 +75,8 @@ def _request_user(
     is_known = rows >= 0
     seen, ratings = rows[is_known], ratings[is_known]
     newest = min(release.manifest.max_history, MAX_WIDTH)
-    movies = seen[-newest:]
+    # One array for both where that is all: whoever is given both looks at it once.
+    movies = seen if len(seen) <= newest else seen[-newest:]
     return RequestUser(
         ModelUser(user_id, movies, ratings[-newest:], who.tokens()),
         who,
@@ -133,8 +134,5 @@ def merge_histories(stored: History, request: History) -> History:
 
 def unknown_movies(release: ActiveRelease, *id_lists: Sequence[MovieId]) -> tuple[MovieId, ...]:
     """The ids that the catalogue does not have, each once, in the order of the request."""
-    # Most requests name none.
-    if not any(id_lists):
-        return ()
     index = release.catalogue.index
     return tuple(dict.fromkeys([i for ids in id_lists for i in ids if i not in index]))

@@ -148,16 +148,14 @@ class Workers:
     def _answer(self, company: Company, tasks: Sequence[_Task]) -> None:
         """Works out all answers, then sends them."""
         began = thread_time()
-        ready_all, left = _try(worked_out, company, tasks) or ((), ())
+        send_all, left = _try(worked_out, company, tasks) or ((), ())
         if left:
             self._put_first(left)
-        send_all = [_try(ready) for ready in ready_all]
         seconds = (thread_time() - began) / len(tasks)
         # Threads may write over each other's: all of them know about as much.
         self._seconds += (seconds - self._seconds) / SECONDS_OF
         for send in send_all:
-            if send is not None:
-                _try(send)
+            _try(send)
 
     def _next(
         self, alarm: threading.Lock, *, has_come: bool

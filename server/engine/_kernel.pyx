@@ -35,6 +35,7 @@ from server.engine._loops cimport (
     forbid,
     likings,
     ordered,
+    scaled_columns,
     spread_of,
     strongest_pulls,
     times_rows,
@@ -122,23 +123,25 @@ cdef class Kernel(Users):
     cdef object _person(self, Request *request, wanted):
         """Opens what somebody wants; [d + q] the user in both models."""
         cdef Py_ssize_t d = self.d, i
-        cdef float *scale
-        asker, excluded, allowed, by_rating = wanted
+        asker, excluded, allowed, by_rating, request.n_explained = wanted
         user_id, movies, ratings, tokens = asker
         self._open_history(request, movies, ratings)
-        _open(excluded, &request.excluded, _INT64)
-        _check(&request.excluded, self.n_movies)
+        # Most have seen what they are not to be shown.
+        request.excludes_history = excluded is movies
+        if not request.excludes_history:
+            _open(excluded, &request.excluded, _INT64)
+            _check(&request.excluded, self.n_movies)
         if allowed is not None:
             _open(allowed, &request.allowed, _BOOL)
             if request.allowed.shape[0] != self.n_movies:
                 raise ValueError(f"there are {self.n_movies} movies to allow or not")
         request.by_rating = by_rating
         person = _empty(d + self.q, _FLOAT32)
-        request.vector = _written(person, &request.person)
+        request.vector = <float *> _fresh(person, &request.person)
         request.row = request.vector + d
-        scale = self._place(request.vector, request)
+        self._place(request.vector, request)
         for i in range(d):
-            request.vector[i] *= scale[i]
+            request.vector[i] *= request.scale[i]
         self._write_row(request, user_id, movies, ratings, tokens)
         return person
 
@@ -205,10 +208,13 @@ cdef class Kernel(Users):
         return 0
 
     cdef int _find_candidates(self, Request *request) except -1:
-        cdef const int64_t *excluded = <const int64_t *> request.excluded.buf
+        cdef Py_buffer *excluded = (
+            &request.movies if request.excludes_history else &request.excluded
+        )
+        cdef const int64_t *places = <const int64_t *> excluded.buf
         cdef Py_ssize_t i
-        for i in range(request.excluded.shape[0]):
-            request.key[excluded[i]] = -INFINITY
+        for i in range(excluded.shape[0]):
+            request.key[places[i]] = -INFINITY
         if request.allowed.buf != NULL:
             forbid(request.key, <const uint8_t *> request.allowed.buf, self.n_movies)
         if self.n_movies < _MANY:
@@ -262,20 +268,23 @@ cdef class Kernel(Users):
             order, order + 2 * c, <uint32_t *> (order + 3 * c), <uint32_t *> (order + 4 * c),
             order + c, c,
         )
-        movies, numbers = _empty(k, _INT64), _empty(2 * k, _FLOAT32)
-        PyObject_GetBuffer(movies, &request.order, PyBUF_C_CONTIGUOUS | PyBUF_WRITABLE)
-        cdef int64_t *listed = <int64_t *> request.order.buf
-        cdef float *told = _written(numbers, &request.numbers)
+        movies, told_scores = _empty(k, _INT64), _empty(k, _FLOAT32)
+        told_ratings = _empty(k, _FLOAT32)
+        cdef int64_t *listed = <int64_t *> _fresh(movies, &request.order)
+        cdef float *told_score = <float *> _fresh(told_scores, &request.scores)
+        cdef float *told_rating = <float *> _fresh(told_ratings, &request.told_ratings)
         cdef float rating
         for i in range(k):
             listed[i] = places[order[i]]
-            told[i] = final[order[i]]
+            told_score[i] = final[order[i]]
             rating = ratings[order[i]]
             rating = rating if rating > self.low else self.low
-            told[k + i] = rating if rating < self.high else self.high
+            told_rating[i] = rating if rating < self.high else self.high
+        k = min(k, request.n_explained)
         return (
-            movies, numbers[:k], numbers[k:], person[: self.d], person[self.d :], request.bias,
+            movies, told_scores, told_ratings, person, self.d, request.bias,
             means[0], deviations[0], means[1], deviations[1],
+            self._pulled_up(request, listed, k) if k > 0 else None,
         )
 
     def reasons(self, movies, ratings, listed):
@@ -285,39 +294,35 @@ cdef class Kernel(Users):
             self._open_history(&request, movies, ratings)
             _open(listed, &request.listed, _INT64)
             _check(&request.listed, self.n_movies)
-            return self._reasons(&request)
+            request.candidates_room = _room(self.d * sizeof(float))
+            self._place(<float *> request.candidates_room, &request)
+            return self._pulled_up(
+                &request, <const int64_t *> request.listed.buf, request.listed.shape[0]
+            )
         finally:
             _close(&request)
 
-    cdef object _reasons(self, Request *request):
-        cdef Py_ssize_t d = self.d, h = request.movies.shape[0], k = request.listed.shape[0]
-        cdef Py_ssize_t first, n, i, j
-        cdef const int64_t *listed = <const int64_t *> request.listed.buf
+    cdef tuple _pulled_up(self, Request *request, const int64_t *listed, Py_ssize_t k):
+        """What pulls [k] listed movies up, as `reasons` says it, for a user who has been placed."""
+        cdef Py_ssize_t d = self.d, h = request.movies.shape[0], first, n, i
         places, drops = _empty((k, _N_REASONS), _INT16), _empty((k, _N_REASONS), _FLOAT32)
-        PyObject_GetBuffer(places, &request.order, PyBUF_C_CONTIGUOUS | PyBUF_WRITABLE)
-        cdef int16_t *cited = <int16_t *> request.order.buf
-        cdef float *lost = _written(drops, &request.numbers)
+        cdef int16_t *cited = <int16_t *> _fresh(places, &request.places_cited)
+        cdef float *lost = <float *> _fresh(drops, &request.drops)
         for i in range(k * _N_REASONS):
             cited[i] = _NOBODY
             lost[i] = 0
-        # The vector, the pulls and the listed movies; the loop looks at all of each.
-        request.candidates_room = calloc(
-            (1 + PULLS_AT_ONCE + LISTED_AT_ONCE) * d, sizeof(float)
-        )
-        if request.candidates_room == NULL:
+        # The pulls and the listed movies; the loop looks at all of each.
+        request.pulls_room = calloc((PULLS_AT_ONCE + LISTED_AT_ONCE) * d, sizeof(float))
+        if request.pulls_room == NULL:
             raise MemoryError
-        cdef float *vector = <float *> request.candidates_room
-        cdef float *pulls = vector + d
-        cdef float *items = pulls + PULLS_AT_ONCE * d
-        cdef float *scale = self._place(vector, request)
+        cdef float *pulls = <float *> request.pulls_room
+        cdef float *columns = pulls + PULLS_AT_ONCE * d
         for first in range(0, k, LISTED_AT_ONCE):
             n = min(k - first, LISTED_AT_ONCE)
-            for i in range(n):
-                for j in range(d):
-                    items[j * LISTED_AT_ONCE + i] = scale[j] * self.items[listed[first + i], j]
+            scaled_columns(columns, &self.items[0, 0], d, listed + first, n, request.scale)
             strongest_pulls(
-                cited + first * _N_REASONS, lost + first * _N_REASONS, n, items, pulls,
-                &self.history[0, 0], d, <const int64_t *> request.movies.buf, scale + d, h,
+                cited + first * _N_REASONS, lost + first * _N_REASONS, n, columns, pulls,
+                &self.history[0, 0], d, <const int64_t *> request.movies.buf, request.liking, h,
                 &self.weights[0, 0], self.n_ages, self.n_towers, self.runs, self.n_runs,
             )
         return places, drops

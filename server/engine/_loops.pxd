@@ -38,6 +38,9 @@ cdef extern from "_rows.h" nogil:
     void variances_of(
         double *, Py_ssize_t, const float *, const float *, Py_ssize_t, const Run *, Py_ssize_t
     )
+    void scaled_columns(
+        float *, const float *, Py_ssize_t, const int64_t *, Py_ssize_t, const float *
+    )
     void strongest_pulls(
         int16_t *, float *, Py_ssize_t, const float *, float *, const float *, Py_ssize_t,
         const int64_t *, const float *, Py_ssize_t, const float *, Py_ssize_t, Py_ssize_t,

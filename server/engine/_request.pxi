@@ -45,19 +45,20 @@ cdef int _check(const Py_buffer *buffer, Py_ssize_t n_movies) except -1:
     return 0
 
 
-cdef float *_written(object array, Py_buffer *buffer) except NULL:
-    """Where a fresh array of floats is written."""
+cdef void *_fresh(object array, Py_buffer *buffer) except? NULL:
+    """Where an array that was just made is written."""
     PyObject_GetBuffer(array, buffer, PyBUF_C_CONTIGUOUS | PyBUF_WRITABLE)
-    return <float *> buffer.buf
+    return buffer.buf
 
 
 cdef struct Request:
     # What a request has open and allocated; `_close` ends both.
     Py_buffer movies, ratings, excluded, allowed, listed, stranger, keys
-    Py_buffer person, order, numbers
+    Py_buffer person, order, scores, told_ratings, places_cited, drops
     void *user_room
     void *keys_room
     void *candidates_room
+    void *pulls_room
     # [n_movies] what the candidates are chosen by.
     float *key
     # Of the candidates, rising; there are `n`.
@@ -67,7 +68,11 @@ cdef struct Request:
     float *vector
     float *row
     float bias
-    bint by_rating
+    # [d] what scales the vector, and [h] how much the movies of the history are liked.
+    float *scale
+    float *liking
+    bint by_rating, excludes_history
+    Py_ssize_t n_explained
 
 
 cdef void _close(Request *request):
@@ -81,10 +86,14 @@ cdef void _close(Request *request):
     PyBuffer_Release(&request.keys)
     PyBuffer_Release(&request.person)
     PyBuffer_Release(&request.order)
-    PyBuffer_Release(&request.numbers)
+    PyBuffer_Release(&request.scores)
+    PyBuffer_Release(&request.told_ratings)
+    PyBuffer_Release(&request.places_cited)
+    PyBuffer_Release(&request.drops)
     free(request.user_room)
     free(request.keys_room)
     free(request.candidates_room)
+    free(request.pulls_room)
     free(request.places)
 
 

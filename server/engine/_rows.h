@@ -126,6 +126,21 @@ BY_PROCESSOR static void variances_of(
         }
 }
 
+/* [d, LISTED_AT_ONCE] the rows that [n] places name, as columns, times what scales each of d. */
+static inline void scaled_columns(
+    float *restrict columns, const float *restrict rows, ptrdiff_t d,
+    const int64_t *restrict places, ptrdiff_t n, const float *restrict scale)
+{
+    /* All of them at once: nobody has looked at these rows lately. */
+    for (ptrdiff_t i = 0; i < n; i++)
+        prefetch_row(rows, d, places[i]);
+    for (ptrdiff_t i = 0; i < n; i++) {
+        const float *restrict row = rows + places[i] * d;
+        for (ptrdiff_t j = 0; j < d; j++)
+            columns[j * LISTED_AT_ONCE + i] = scale[j] * row[j];
+    }
+}
+
 /* The three greatest drops of each of `n_listed` movies and their places in the history, of equal
  * ones the older first; what pulls nothing up leaves `places` and `drops` as they are.
  *

@@ -89,12 +89,8 @@ cdef class Users:
             raise ValueError("a history has one rating for each movie, NaN where there is none")
         return 0
 
-    cdef float *_place(self, float *vector, Request *request) except NULL:
-        """Writes a user's [d] vector, not scaled yet.
-
-        Returns:
-          [d] what scales it, and behind it [h] how much the movies of the history are liked.
-        """
+    cdef int _place(self, float *vector, Request *request) except -1:
+        """Writes a user's [d] vector, not scaled yet, and has what scales it and the likings."""
         cdef Py_ssize_t d = self.d, h = request.movies.shape[0], row = 0, run, tower, j
         cdef const int64_t *movies = <const int64_t *> request.movies.buf
         request.user_room = _room(self.n_towers * sizeof(double) + (d + h) * sizeof(float))
@@ -102,6 +98,7 @@ cdef class Users:
         cdef float *scale = <float *> (variances + self.n_towers)
         cdef float *liking = scale + d
         cdef float factor
+        request.scale, request.liking = scale, liking
         likings(
             liking, <const float *> request.ratings.buf, h, self.slope, self.start, self.disliked
         )
@@ -122,7 +119,7 @@ cdef class Users:
                 factor = <float> (self.gate[row, tower] / sqrt(variances[tower]))
             for j in range(self.runs[run].start, self.runs[run].end):
                 scale[j] = factor
-        return scale
+        return 0
 
     cdef int _write_row(self, Request *request, user_id, movies, ratings, tokens) except -1:
         """Writes a user's row and bias in the rating model."""

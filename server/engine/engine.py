@@ -61,6 +61,8 @@ class Wanted(NamedTuple):
     """[N] what else may be listed; None = everything."""
     by_rating: bool = False
     """Whether all movies are ordered by predicted rating."""
+    n_explained: int = 0
+    """Of how many listed movies, from the first on, it is wanted what pulls them up."""
 
 
 class PlacedUser(NamedTuple):
@@ -88,10 +90,10 @@ class FinalOrder(NamedTuple):
     """[K] not rising."""
     ratings: FloatArray
     """[K] inside the range."""
-    vector: FloatArray
-    """[D] the user's in the retrieval model."""
-    row: FloatArray
-    """[R + 1] the user's in the rating model."""
+    person: FloatArray
+    """[D + R + 1] the user in the retrieval model, then in the rating model."""
+    dim: int
+    """D"""
     bias: float
     score_mean: float
     """Of the candidates' retrieval scores."""
@@ -99,6 +101,8 @@ class FinalOrder(NamedTuple):
     rating_mean: float
     """Of the candidates' ratings."""
     rating_deviation: float
+    reasons: tuple[PlaceArray, FloatArray] | None = None
+    """As `Engine.reasons` says them of the first movies; None where they are not wanted."""
 
     # Most callers want the list alone, so that nothing else becomes an object before it is read.
 
@@ -108,7 +112,8 @@ class FinalOrder(NamedTuple):
 
     @property
     def user(self) -> PlacedUser:
-        return PlacedUser(RetrievalUser(self.vector), RatingUser(self.row, self.bias))
+        vector, row = self.person[: self.dim], self.person[self.dim :]
+        return PlacedUser(RetrievalUser(vector), RatingUser(row, self.bias))
 
     @property
     def retrieval_spread(self) -> Spread:
@@ -178,14 +183,7 @@ class Engine:
         allowed: BoolArray | None = None,
         by_rating: bool = False,
     ) -> FinalOrder:
-        """The final order of the candidates.
-
-        Args:
-          asker: for whom.
-          excluded: [E] movie_index of what may not be listed.
-          allowed: [N] what else may be listed; None = everything.
-          by_rating: whether all movies are ordered by predicted rating.
-        """
+        """The final order of the candidates, of which nothing is explained; as in Wanted."""
         (listed,) = self.recommend_all([Wanted(asker, excluded, allowed, by_rating)])
         return listed
 
@@ -193,12 +191,11 @@ class Engine:
         """The final order of the candidates for each, as if it were alone."""
         if self._kernel is not None:
             return list(map(FinalOrder._make, self._kernel.recommend_all(wanted)))
-        return [self._recommended(*one) for one in wanted]
+        return list(map(self._recommended, wanted))
 
-    def _recommended(
-        self, asker: Asker, excluded: IndexArray, allowed: BoolArray | None, by_rating: bool
-    ) -> FinalOrder:
-        """`recommend` in NumPy."""
+    def _recommended(self, wanted: Wanted) -> FinalOrder:
+        """The final order for one, in NumPy."""
+        asker, excluded, allowed, by_rating, n_explained = wanted
         user = self.place(asker)
         scores = self._scores(user.retrieval.vector)
         key = self._rating.all_ratings(user.rating) if by_rating else scores
@@ -213,15 +210,19 @@ class Engine:
         if by_rating:
             final = ratings
         order = falling(final)[:K_MAX]
+        listed, reasons = movies.take(order), None
+        if n_explained and len(listed):
+            reasons = self._retrieval.reasons(asker.movies, asker.ratings, listed[:n_explained])
         return FinalOrder(
-            movies.take(order),
+            listed,
             final.take(order),
             self._rating.clip(ratings.take(order)),
-            user.retrieval.vector,
-            user.rating.row,
+            np.concatenate([user.retrieval.vector, user.rating.row]),
+            len(user.retrieval.vector),
             user.rating.bias,
             *retrieval_spread,
             *rating_spread,
+            reasons,
         )
 
     def reasons(

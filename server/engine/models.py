@@ -13,7 +13,7 @@ from server.engine.engine import Asker, Engine, FinalOrder, RankedMovies, Wanted
 from server.engine.explaining import reasons_of, trained_places
 from server.errors import UpstreamUnavailable
 from server.placed_user import ModelUser
-from server.ranking import Explained, Ranking, sources_of
+from server.ranking import Explained, Ranking, Reasons, sources_of
 from server.releases import ActiveRelease, MovieVectors
 from server.rules import allowed_movies
 from server.servables import NO_MOVIES, Asked, RankingQuery, Recommended, UserVectors
@@ -110,18 +110,15 @@ def _asker(release: ActiveRelease, user: ModelUser) -> Asker:
 
 
 def _recommended(release: ActiveRelease, query: RankingQuery, listed: FinalOrder) -> Recommended:
-    user, explained = query.user, None
-    if query.wants_reasons:
-        explained = Explained(
-            listed.movies, reasons_of(release, user.movies, user.ratings, listed.movies)
-        )
+    movies, explained = listed.movies, None
+    if listed.reasons is not None:
+        explained = Explained(movies, Reasons(*listed.reasons))
+    elif query.n_explained:
+        user, first = query.user, movies[: query.n_explained]
+        explained = Explained(movies, reasons_of(release, user.movies, user.ratings, first))
+    sources = sources_of(EngineModels.source, len(movies))
     return Recommended(
-        Ranking(
-            listed.movies,
-            listed.scores,
-            listed.ratings,
-            sources_of(EngineModels.source, len(listed.movies)),
-        ),
+        Ranking(movies, listed.scores, listed.ratings, sources),
         _vectors(listed) if query.wants_vectors else None,
         explained,
     )
@@ -130,15 +127,18 @@ def _recommended(release: ActiveRelease, query: RankingQuery, listed: FinalOrder
 def _wanted(release: ActiveRelease, query: RankingQuery) -> Wanted:
     """What the query wants of the engine, which knows the trained movies alone."""
     asker, by_rating = _asker(release, query.user), query.order is Order.PREDICTED_RATING
+    excluded, allowed, n_explained = query.excluded, query.allowed, query.n_explained
     n_trained = len(release.trained.movies)
-    # Behind the trained movies of a catalogue stand the added ones.
-    if query.allowed is not None:
-        return Wanted(asker, NO_MOVIES, query.allowed[:n_trained], by_rating)
-    excluded = query.excluded
     if release.added:
         excluded = excluded[excluded < n_trained]
-    allowed = _allowed(release, query.filter) if query.filter else None
-    return Wanted(asker, excluded, allowed, by_rating)
+        # Places in a history without the added movies would be others.
+        n_explained = 0
+    # Behind the trained movies of a catalogue stand the added ones.
+    if allowed is not None:
+        return Wanted(asker, NO_MOVIES, allowed[:n_trained], by_rating, n_explained)
+    if query.filter:
+        allowed = _allowed(release, query.filter)
+    return Wanted(asker, excluded, allowed, by_rating, n_explained)
 
 
 def _allowed(release: ActiveRelease, movie_filter: MovieFilter) -> BoolArray:

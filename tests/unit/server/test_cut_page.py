@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -30,6 +29,9 @@ DRAMA = Movie(MovieId("m0"), "", 0, ("Drama",), 0, 0.0)
 PLAIN = Taste((), {})
 
 
+CATALOGUE: Any = SimpleNamespace(rows_of=lambda movie_ids: np.zeros(len(movie_ids), np.int64))
+
+
 class CitesTheOldest:
     """An engine that cites the first movie of the history for each movie that it is asked about."""
 
@@ -47,26 +49,23 @@ RELEASE: Any = SimpleNamespace(
 def ranked(*sources: Source, **changes: Any) -> RankedList:
     """Movies of these sources, all dramas, and a history of one movie."""
     n = len(sources)
-    return replace(
-        RankedList(
-            movies=np.arange(n),
-            movie_ids=np.array([b"m%d" % number for number in range(n)]),
-            predicted_ratings=np.ones(n, np.float32),
-            scores=np.ones(n, np.float32),
-            sources=np.int8([SOURCES.index(source) for source in sources]),
-            history=np.array([3]),
-            history_ids=np.array([b"m3"]),
-            history_ratings=np.ones(1, np.float32),
-            reasons=None,
-            taste=PLAIN,
-            is_trained=False,
-            is_newcomer=False,
-            user_state=UserState.HOT,
-            recommendation_id="id",
-            release_version=Version(1),
-        ),
-        **changes,
-    )
+    return RankedList(
+        movies=np.arange(n),
+        movie_ids=np.array([b"m%d" % number for number in range(n)]),
+        predicted_ratings=np.ones(n, np.float32),
+        scores=np.ones(n, np.float32),
+        sources=np.int8([SOURCES.index(source) for source in sources]),
+        history=np.array([3]),
+        history_ids=np.array([b"m3"]),
+        history_ratings=np.ones(1, np.float32),
+        reasons=None,
+        taste=PLAIN,
+        is_trained=False,
+        is_newcomer=False,
+        user_state=UserState.HOT,
+        recommendation_id="id",
+        release_version=Version(1),
+    )._replace(**changes)
 
 
 def page_of(ranking: RankedList, page_size: int = 2) -> Page:
@@ -112,6 +111,19 @@ def test_reasons_that_came_with_the_list_are_taken() -> None:
 
     assert page.reasons is reasons
     assert list(page.further) == [(Popular(),)]
+
+
+@pytest.mark.parametrize(("page_size", "cited"), [(1, 7), (2, 7), (3, 0)])
+def test_reasons_of_the_first_movies_are_taken_for_as_many(page_size: int, cited: int) -> None:
+    """A page of more movies asks the engine, which would cite another one; tokens carry none."""
+    first = Reasons(np.full((2, 3), 7, np.int16), np.ones((2, 3), np.float32))
+    ranking = ranked(*[Source.ENGINE] * 4, first_reasons=first)
+
+    page = page_of(ranking, page_size)
+
+    assert page.reasons.cited[:page_size, 0].tolist() == [cited] * page_size
+    opened = PageTokens(b"key").open(page.next_page_token, bytes(16), CATALOGUE)
+    assert (opened.reasons, opened.first_reasons) == (None, None)
 
 
 def test_where_nothing_is_cited_the_history_speaks_by_its_genres() -> None:

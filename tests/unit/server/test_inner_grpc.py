@@ -26,7 +26,7 @@ from tests.fault.waiting import eventually
 
 PATH = "/test.Echo/Say"
 
-Behavior = Callable[[bytes, grpc.ServicerContext], bytes]
+Behavior = Callable[[bytes, grpc.ServicerContext], bytes | None]
 
 
 def that_computes(*behaviors: Behavior) -> Iterator[Behavior]:
@@ -43,12 +43,20 @@ def that_computes(*behaviors: Behavior) -> Iterator[Behavior]:
 
 
 @contextmanager
-def echo(workers: Workers, **others: Callable[..., bytes]) -> Iterator[grpc.Channel]:
-    """A server that says what it is told, its health, and other methods by name."""
+def echo(
+    workers: Workers,
+    write: Callable[[bytes], bytes] | None = None,
+    **others: Callable[..., bytes | None],
+) -> Iterator[grpc.Channel]:
+    """A server that says what it is told, its health, and other methods by name.
+
+    `write` makes answers bytes; without it they are.
+    """
     server = grpc.server(workers)  # type: ignore[arg-type]
     behaviors = {"Say": lambda message, _context: b"<" + message + b">", **others}
     handlers = {
-        name: grpc.unary_unary_rpc_method_handler(behavior) for name, behavior in behaviors.items()
+        name: grpc.unary_unary_rpc_method_handler(behavior, response_serializer=write)
+        for name, behavior in behaviors.items()
     }
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("test.Echo", handlers),))
     health_pb2_grpc.add_HealthServicer_to_server(health.HealthServicer(), server)
@@ -126,6 +134,25 @@ def test_a_message_that_cannot_be_read_is_refused(workers: Workers) -> None:
 
     assert caught.value.code() is grpc.StatusCode.INTERNAL
     eventually(lambda: workers.in_flight == 0)
+
+
+def test_an_answer_is_written_where_it_is_no_bytes(workers: Workers) -> None:
+    """One that cannot be written is refused, as no answer at all is."""
+
+    def answer(message: bytes, _context: object) -> bytes | None:
+        return None if message == b"none" else message
+
+    for behavior in (answer, *that_computes(answer)):
+        with echo(workers, bytes.upper, answer=behavior) as channel:
+            say = channel.unary_unary("/test.Echo/answer")
+            assert say(b"hi", timeout=10) == b"HI"
+            refused = [say.future(b"none", timeout=10).exception(10)]
+        with echo(workers, answer=behavior) as channel:
+            say = channel.unary_unary("/test.Echo/answer")
+            assert say(b"hi", timeout=10) == b"hi"
+            refused.append(say.future(b"none", timeout=10).exception(10))
+        assert [error.code() for error in refused] == [grpc.StatusCode.INTERNAL] * 2
+        eventually(lambda: workers.in_flight == 0)
 
 
 def test_who_sends_nothing_holds_no_worker() -> None:

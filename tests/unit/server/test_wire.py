@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
@@ -267,8 +266,8 @@ def test_columns_of_a_token_may_lie_anywhere() -> None:
     """Numbers that begin at an odd address are the same numbers."""
     plain = page([Entry(LACKING, 1.0, 2.0, ((LACKING, 0.5), (PLAIN, 0.25))), Entry(LONG, 3.0, 4.0)])
     columns = ("movies", "predicted_ratings", "scores", "history")
-    ranked = replace(
-        plain.ranked, **{c: at_an_odd_address(getattr(plain.ranked, c)) for c in columns}
+    ranked = plain.ranked._replace(
+        **{c: at_an_odd_address(getattr(plain.ranked, c)) for c in columns}
     )
     reasons = Reasons(
         at_an_odd_address(plain.reasons.cited), at_an_odd_address(plain.reasons.drops)
@@ -278,7 +277,7 @@ def test_columns_of_a_token_may_lie_anywhere() -> None:
 
 
 def short(**columns: Any) -> Callable[[Page], Page]:
-    return lambda page: page._replace(ranked=replace(page.ranked, **columns))
+    return lambda page: page._replace(ranked=page.ranked._replace(**columns))
 
 
 @pytest.mark.parametrize(

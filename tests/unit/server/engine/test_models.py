@@ -20,6 +20,7 @@ from server.ranking import Ranking, Reasons
 from server.releases import ActiveRelease, read_release
 from server.servables import Asked, RankingQuery, Recommended
 from serving.contract import (
+    K_MAX,
     MODE_COLLABORATIVE,
     MODE_CONTENT,
     MODE_HYBRID,
@@ -46,7 +47,7 @@ def recommended(release: ActiveRelease, *movies: int) -> tuple[Ranking, Reasons]
     liked = np.full(len(movies), 5, np.float32)
     user = ModelUser(UserId("hot"), np.array(movies, np.int64), liked, ())
     allowed = np.ones(N_MOVIES + len(release.added), np.bool_)
-    query = RankingQuery(user, allowed=allowed, wants_reasons=True)
+    query = RankingQuery(user, allowed=allowed, n_explained=K_MAX)
     found = EngineModels().recommend(release, query, Budget.unhurried())
     assert found.explained is not None
     return found.ranking, found.explained.of(found.ranking.movies)

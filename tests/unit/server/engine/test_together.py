@@ -34,16 +34,17 @@ def drawn_wanted(rng: np.random.Generator, n_movies: int, n_asking: int) -> list
         excluded = movies if rng.random() < 0.5 else rng.integers(n_movies, size=3)
         allowed = rng.random(n_movies) < rng.random() if rng.random() < 0.5 else None
         asker = Asker(UserId(user_id), movies, ratings, ())
-        wanted.append(Wanted(asker, excluded, allowed, by_rating=bool(rng.random() < 0.3)))
+        by_rating, n_explained = bool(rng.random() < 0.3), int(rng.choice([0, 1, 10, 17, 1000]))
+        wanted.append(Wanted(asker, excluded, allowed, by_rating, n_explained))
     return wanted
 
 
 def same(found: FinalOrder, expected: FinalOrder) -> None:
     """To the last bit."""
-    for name in FinalOrder._fields:
-        np.testing.assert_array_equal(
-            getattr(found, name), getattr(expected, name), err_msg=name, strict=True
-        )
+    for name, value, other in zip(FinalOrder._fields, found, expected, strict=True):
+        columns = zip(value, other, strict=True) if name == "reasons" and other else ()
+        for column, expected_column in columns or [(value, other)]:
+            np.testing.assert_array_equal(column, expected_column, err_msg=name, strict=True)
 
 
 @pytest.mark.parametrize("n_movies", [1, 31, 32, 33, 640, 2049])
@@ -60,8 +61,8 @@ def test_no_answer_depends_on_its_company(
         found = engine.recommend_all(wanted)
 
         assert len(found) == n_asking
-        for listed, (asker, excluded, allowed, by_rating) in zip(found, wanted, strict=True):
-            alone = engine.recommend(asker, excluded=excluded, allowed=allowed, by_rating=by_rating)
+        for listed, one in zip(found, wanted, strict=True):
+            (alone,) = engine.recommend_all([one])
             same(listed, alone)
 
 
@@ -102,8 +103,54 @@ def test_of_a_large_catalogue_the_products_are_merged(
         np.testing.assert_array_equal(listed.movies, same.movies)
         np.testing.assert_array_equal(listed.scores, same.scores)
         np.testing.assert_allclose(listed.scores, expected.scores, 1e-4, 1e-4)
-        np.testing.assert_allclose(listed.vector, expected.vector, 1e-4, 1e-5)
+        np.testing.assert_allclose(listed.person, expected.person, 1e-4, 1e-5)
         assert len(np.setxor1d(listed.movies, expected.movies)) <= 2
+
+
+@pytest.mark.parametrize("compiled", [pytest.param(True, marks=needs_kernel), False])
+@pytest.mark.parametrize("n_movies", [1, 12, 640])
+def test_a_list_is_explained_as_its_movies_are_alone(
+    arrays: EngineArrays, manifest: Manifest, n_movies: int, *, compiled: bool
+) -> None:
+    """As many as are wanted, from the first on; nothing is said where none are."""
+    rng = np.random.default_rng(n_movies)
+    drawn = drawn_arrays(arrays, rng, n_movies, 64, rating_dim=33)
+    engine = Engine(drawn, {}, manifest, compiled=compiled)
+    wanted = drawn_wanted(rng, n_movies, 40)
+    n_said = 0
+    for one, listed in zip(wanted, engine.recommend_all(wanted), strict=True):
+        first = listed.movies[: one.n_explained]
+        if not len(first):
+            assert listed.reasons is None
+            continue
+        assert listed.reasons is not None
+        alone = engine.reasons(one.asker.movies, one.asker.ratings, first)
+        for said, expected in zip(listed.reasons, alone, strict=True):
+            np.testing.assert_array_equal(said, expected, strict=True)
+        n_said += int((alone[1] > 0).sum())
+    assert n_said > 50 or n_movies < 640
+
+
+@pytest.mark.parametrize("compiled", [pytest.param(True, marks=needs_kernel), False])
+def test_a_history_that_is_excluded_may_be_one_array(
+    arrays: EngineArrays, manifest: Manifest, *, compiled: bool
+) -> None:
+    """The list is as with a copy of it, and has none of its movies."""
+    rng = np.random.default_rng(0)
+    engine = Engine(
+        drawn_arrays(arrays, rng, 640, 7, rating_dim=3), {}, manifest, compiled=compiled
+    )
+    for n_history in (0, 1, 500):
+        movies = rng.permutation(640)[:n_history]
+        asker = Asker(UserId("user 1"), movies, np.full(n_history, 4, np.float32), ())
+
+        found, expected = engine.recommend_all(
+            [Wanted(asker, movies), Wanted(asker, movies.copy())]
+        )
+
+        same(found, expected)
+        assert len(found.movies) == min(640 - n_history, 200)
+        assert not np.isin(found.movies, movies).any()
 
 
 @needs_kernel

@@ -56,7 +56,7 @@ def test_a_history_is_weighted_by_age_and_liking(changed, engine_of) -> None:
     pulls_first = [0.5 * -0.5 * 2 * 0.5 / first, 0.5 * 0.25 * 0.5 / first, 0.5 / first]
     pulls_second = [-0.5 * 1 / second, 0.25 / second, 2 / second]
 
-    vector = placed(engine, movies, ratings).vector
+    vector = placed(engine, movies, ratings).user.retrieval.vector
     places, drops = engine.reasons(movies, ratings, np.arange(4))
 
     assert vector.tolist() == pytest.approx([0.5, 1.0])
@@ -85,7 +85,7 @@ def test_the_gate_goes_by_the_length_of_the_history(
 
     listed = placed(engine, np.arange(n_history), np.full(n_history, 5, np.float32))
 
-    assert np.abs(listed.vector).tolist() == pytest.approx(gate)
+    assert np.abs(listed.user.retrieval.vector).tolist() == pytest.approx(gate)
 
 
 def test_a_drop_is_what_the_score_loses(changed, engine_of) -> None:
@@ -133,15 +133,15 @@ def test_a_stored_user_is_found_by_the_whole_id(arrays, engine_of) -> None:
     engine = engine_of(arrays)
     movies, ratings = indexes(3, 8), floats(4, NAN)
     of_history = arrays.rating_history[[3, 8]].sum(axis=0) / np.sqrt(2)
-    nobody = placed(engine, movies, ratings, "nobody")
+    nobody = placed(engine, movies, ratings, "nobody").user.rating
 
     for place, user_id in enumerate(("hot", "keen")):
         row = arrays.stored_users[place] + of_history
-        user = placed(engine, movies, ratings, user_id)
+        user = placed(engine, movies, ratings, user_id).user.rating
         assert user.row[:-1].tolist() == pytest.approx(row[:-1].tolist())
         assert user.bias == pytest.approx(3 + row[-1], rel=1e-6)
     for stranger in ("", "ho", "hott", "keenest", "kee", "zoe"):
-        user = placed(engine, movies, ratings, stranger)
+        user = placed(engine, movies, ratings, stranger).user.rating
         assert user.row.tolist() == nobody.row.tolist()
 
 
