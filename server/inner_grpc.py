@@ -157,9 +157,9 @@ def message_first(run: Run, arguments: Arguments, go_on: Callable[[Run, Argument
         else:
 
             def message_if_wanted() -> Any:
-                # A caller may be gone, or out of time, by the time that a worker is free.
-                with state.condition:
-                    return message if is_active(state) else None
+                # A caller may be gone, or out of time, by the time that a worker is free. Without
+                # the lock of the call: one that goes now goes just after it was asked.
+                return message if is_active(state) else None
 
             go_on(
                 run,

@@ -18,8 +18,8 @@
 
 #include "_compiler.h"
 
-/* Keys counted at once: the innermost cache holds them, and 32 bits their number. */
-enum { BLOCK = 2048 };
+/* Keys whose bits are a word, and places of a word that are written without a question. */
+enum { KEYS_A_WORD = 64, PLACES_AT_ONCE = 4 };
 
 /* Writes -inf where a movie is not allowed. */
 BY_PROCESSOR static void forbid(float *restrict key, const uint8_t *restrict allowed, ptrdiff_t n)
@@ -64,18 +64,27 @@ static inline float as_float(int32_t number)
     return value;
 }
 
-/* The k-th greatest of n numbers, 0 < k <= n, by halving: 32 looks at all, and no branch to guess. */
-BY_PROCESSOR static int32_t kth_greatest(const int32_t *restrict numbers, ptrdiff_t n, ptrdiff_t k)
+/* A number that at least k of n reach and at most k exceed, 0 < k <= n. By halving: about a dozen
+ * looks at all of them; 33 at most, where the k-th has equals. */
+BY_PROCESSOR static int32_t bound_of(const int32_t *restrict numbers, ptrdiff_t n, ptrdiff_t k)
 {
+    int32_t least = INT32_MAX, greatest = INT32_MIN;
+#pragma omp simd reduction(min : least) reduction(max : greatest)
+    for (ptrdiff_t i = 0; i < n; i++) {
+        least = numbers[i] < least ? numbers[i] : least;
+        greatest = numbers[i] > greatest ? numbers[i] : greatest;
+    }
     /* At least k numbers are `low` or more, and fewer are above `high`. */
-    int64_t low = INT32_MIN, high = INT32_MAX;
+    int64_t low = least, high = greatest;
     while (low < high) {
         const int32_t middle = (int32_t)(low + (high - low + 1) / 2);
         int32_t reach = 0;
 #pragma omp simd reduction(+ : reach)
         for (ptrdiff_t i = 0; i < n; i++)
             reach += numbers[i] >= middle;
-        if (reach >= k)
+        if (reach == k)
+            return middle;
+        if (reach > k)
             low = middle;
         else
             high = (int64_t)middle - 1;
@@ -83,23 +92,18 @@ BY_PROCESSOR static int32_t kth_greatest(const int32_t *restrict numbers, ptrdif
     return (int32_t)low;
 }
 
-/* How many keys are `bound` or more. */
-BY_PROCESSOR static ptrdiff_t n_reaching(const float *restrict key, ptrdiff_t n, float bound)
+/* How many bits are set, counted in twos, fours and bytes at once; compilers put a processor's own
+ * instruction in its place. */
+INLINED int n_bits(uint64_t bits)
 {
-    ptrdiff_t reaching = 0;
-    for (ptrdiff_t first = 0; first < n; first += BLOCK) {
-        const ptrdiff_t width = n - first < BLOCK ? n - first : BLOCK;
-        int32_t here = 0;
-#pragma omp simd reduction(+ : here)
-        for (ptrdiff_t i = 0; i < width; i++)
-            here += key[first + i] >= bound;
-        reaching += here;
-    }
-    return reaching;
+    bits -= bits >> 1 & 0x5555555555555555u;
+    bits = (bits & 0x3333333333333333u) + (bits >> 2 & 0x3333333333333333u);
+    bits = (bits + (bits >> 4)) & 0x0F0F0F0F0F0F0F0Fu;
+    return (int)(bits * 0x0101010101010101u >> 56);
 }
 
 /* Which of 64 keys are `bound` or more: the first by the lowest bit. */
-static inline uint64_t reaching_of_64(const float *key, float bound)
+INLINED uint64_t reaching_of_64(const float *key, float bound)
 {
     uint64_t reaching = 0;
 #ifdef __SSE2__
@@ -121,19 +125,57 @@ static inline uint64_t reaching_of_64(const float *key, float bound)
     return reaching;
 }
 
-/* The places of the keys that are `bound` or more, rising; there must be room for one more. */
-static inline void places_reaching(
-    int64_t *restrict places, const float *restrict key, ptrdiff_t n, float bound)
+/* [n / KEYS_A_WORD, rounded up] which of n keys are `bound` or more; returns how many. */
+BY_PROCESSOR static ptrdiff_t find_reaching(
+    uint64_t *restrict words, const float *restrict key, ptrdiff_t n, float bound)
 {
-    ptrdiff_t found = 0, i = 0;
-    for (; i + 64 <= n; i += 64)
-        for (uint64_t left = reaching_of_64(key + i, bound); left; left &= left - 1)
-            places[found++] = i + LOWEST_BIT(left);
-    for (; i < n; i++) {
-        /* Written in any case, kept if it counts. */
-        places[found] = i;
-        found += key[i] >= bound;
+    const ptrdiff_t n_whole = n / KEYS_A_WORD, n_left = n % KEYS_A_WORD;
+    ptrdiff_t reaching = 0;
+    for (ptrdiff_t i = 0; i < n_whole; i++) {
+        words[i] = reaching_of_64(key + i * KEYS_A_WORD, bound);
+        reaching += n_bits(words[i]);
     }
+    if (n_left) {
+        uint64_t last = 0;
+        for (ptrdiff_t i = 0; i < n_left; i++)
+            last |= (uint64_t)(key[n_whole * KEYS_A_WORD + i] >= bound) << i;
+        words[n_whole] = last;
+        reaching += n_bits(last);
+    }
+    return reaching;
+}
+
+/* The places of the bits that are set, rising; there must be room for PLACES_AT_ONCE more. */
+BY_PROCESSOR static void places_of(
+    int64_t *restrict places, const uint64_t *restrict words, ptrdiff_t n_words)
+{
+    for (ptrdiff_t word = 0; word < n_words; word++) {
+        uint64_t left = words[word];
+        int64_t *to = places;
+        places += n_bits(left);
+        /* Some are written in any case, kept if they count: no processor guesses how many do. */
+        do {
+            for (int i = 0; i < PLACES_AT_ONCE; i++, left &= left - 1)
+                *to++ = word * KEYS_A_WORD + LOWEST_BIT(left | (uint64_t)1 << 63);
+        } while (left);
+    }
+}
+
+/* How many keys are `bound` or more, and in `*found` their places, rising, to be freed; -1 = no
+ * memory. */
+static inline ptrdiff_t places_reaching(
+    int64_t **found, const float *restrict key, ptrdiff_t n, float bound)
+{
+    const ptrdiff_t n_words = (n + KEYS_A_WORD - 1) / KEYS_A_WORD;
+    uint64_t *words = malloc((size_t)(n_words + 1) * sizeof(uint64_t));
+    if (!words)
+        return -1;
+    const ptrdiff_t reaching = find_reaching(words, key, n, bound);
+    *found = malloc((size_t)(reaching + PLACES_AT_ONCE) * sizeof(int64_t));
+    if (*found)
+        places_of(*found, words, n_words);
+    free(words);
+    return *found ? reaching : -1;
 }
 
 /* Of the n keys at `places`, rising, keeps the k greatest: k, or -1 = no memory. */
@@ -147,15 +189,15 @@ static inline ptrdiff_t greatest_of(
     for (ptrdiff_t i = 0; i < n; i++)
         keys[i] = key[places[i]];
     ordered(numbers, keys, n);
-    const int32_t kth = kth_greatest(numbers, n, k);
+    const int32_t bound = bound_of(numbers, n, k);
     ptrdiff_t n_equal = k, kept = 0;
     for (ptrdiff_t i = 0; i < n; i++)
-        n_equal -= numbers[i] > kth;
+        n_equal -= numbers[i] > bound;
     for (ptrdiff_t i = 0; i < n; i++) {
         /* Written in any case, kept if it counts: of equal keys where the k end, the first. */
-        const int is_equal = numbers[i] == kth;
+        const int is_equal = numbers[i] == bound;
         places[kept] = places[i];
-        kept += (numbers[i] > kth) | (is_equal & (n_equal > 0));
+        kept += (numbers[i] > bound) | (is_equal & (n_equal > 0));
         n_equal -= is_equal;
     }
     free(keys);
@@ -164,8 +206,8 @@ static inline ptrdiff_t greatest_of(
 
 /* Of n keys the k greatest by rising place, of equal ones the first; what is not allowed is -inf.
  *
- * By groups first: of the greatest keys of 2 k groups the k-th is a bound that at least k keys reach,
- * and of mixed ones about 1.4 k. Little is left to look at twice.
+ * By groups first: what k of the greatest keys of 2 k groups reach is a bound that at least k keys
+ * reach, and of mixed ones about 1.4 k. Little is left to look at twice.
  *
  * Returns how many there are, and in `*found` their places, to be freed; -1 = no memory.
  */
@@ -182,22 +224,19 @@ static inline ptrdiff_t find_candidates(
         int32_t *numbers = (int32_t *)(greatest + n_groups);
         group_maxima(greatest, key, n_groups, depth);
         ordered(numbers, greatest, n_groups);
-        bound = as_float(kth_greatest(numbers, n_groups, k));
+        bound = as_float(bound_of(numbers, n_groups, k));
         if (!(bound > -FLT_MAX))
             bound = -FLT_MAX;
         free(greatest);
     }
-    const ptrdiff_t n_reach = k ? n_reaching(key, n, bound) : 0;
-    int64_t *places = malloc((size_t)(n_reach + 1) * sizeof(int64_t));
-    if (!places)
-        return -1;
-    if (n_reach)
-        places_reaching(places, key, n, bound);
-    const ptrdiff_t kept = n_reach <= k ? n_reach : greatest_of(places, key, n_reach, k);
-    if (kept < 0)
-        free(places);
-    else
-        *found = places;
+    const ptrdiff_t n_reach = places_reaching(found, key, k ? n : 0, bound);
+    if (n_reach <= 0 || n_reach <= k)
+        return n_reach;
+    const ptrdiff_t kept = greatest_of(*found, key, n_reach, k);
+    if (kept < 0) {
+        free(*found);
+        *found = NULL;
+    }
     return kept;
 }
 
