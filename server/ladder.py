@@ -72,8 +72,9 @@ class Ladder:
         self._excluded = user.seen if query.exclude_seen else NO_MOVIES
         """[E] movie_index of what would be listed otherwise, or was seen."""
         if query.exclude_movie_ids:
-            named = np.array([*map(catalogue.index.get, query.exclude_movie_ids, repeat(-1))])
-            named = np.unique(named[named >= 0])
+            ids = query.exclude_movie_ids
+            named = np.fromiter(map(catalogue.index.get, ids, repeat(-1)), np.int64, len(ids))
+            named = _distinct(named[named >= 0])
             others = named[self.allowed[named]]
             self.allowed[others] = False
             # The newest of the seen movies stand last: the first ones go if there are too many.
@@ -214,3 +215,11 @@ class Ladder:
         """The same with ratings moved into the release's range; scores stay."""
         ratings = np.clip(ranking.ratings, *self._release.manifest.rating_range)
         return replace(ranking, ratings=ratings)
+
+
+def _distinct(rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Each once, rising; for a thousand np.unique takes three times as long."""
+    rows = np.sort(rows)
+    is_first = np.ones(len(rows), np.bool_)
+    np.not_equal(rows[1:], rows[:-1], out=is_first[1:])
+    return rows[is_first]

@@ -96,6 +96,22 @@ def test_seen_movies_stay_when_asked_for(stub: RecommenderServiceStub) -> None:
     assert ids(response) == ["m11", "m10", "m9", "m8", "m7", "m6", "m5", "m4", "m3", "m1"]
 
 
+def test_excluded_movies_count_once(
+    stub: RecommenderServiceStub, model_server: FakeModelServer
+) -> None:
+    """In any order, named twice or unknown: the graph hears of each once, the answer of unknown."""
+    excluded = ["m12", "y", "m5", "m12", "x", "m5", "y", "m11"]
+    response = stub.RecommendUser(
+        pb.RecommendUserRequest(user_id="guest", page_size=12, exclude_movie_ids=excluded),
+        timeout=10,
+    )
+
+    assert ids(response) == ["m10", "m9", "m8", "m7", "m6", "m4", "m3", "m2", "m1"]
+    assert list(response.answer.unknown_movie_ids) == ["y", "x"]
+    (sent,) = model_server.calls[-1].inputs["exclude_numbers"]
+    assert sorted(number for number in sent if number) == [5, 11, 12]
+
+
 def test_filters_reach_the_graph(
     stub: RecommenderServiceStub, model_server: FakeModelServer
 ) -> None:
