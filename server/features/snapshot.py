@@ -35,9 +35,12 @@ def read_catalogue(folder: Path, genres: tuple[str, ...]) -> Catalogue:
       ContractError: a file breaks contract.snapshot.
       OSError: a file cannot be read.
     """
-    movies = tuple(_movie(row) for row in _read_json(folder / MOVIES_FILE)["movies"])
+    # A catalogue has some hundred lists of genres: each is one object, and one mask.
+    shared: dict[tuple[str, ...], tuple[str, ...]] = {}
+    movies = tuple(_movie(row, shared) for row in _read_json(folder / MOVIES_FILE)["movies"])
     vocabularies = _read_json(folder / VOCABULARIES_FILE)
     bits = {genre: bit for bit, genre in enumerate(genres)}
+    masks = {names: genre_mask([bits[name] for name in names], len(genres)) for names in shared}
     with np.load(folder / POPULAR_FILE, allow_pickle=False) as popular:
         order = popular["order"].astype(np.int32)
         scores = popular["scores"].astype(np.float32)
@@ -50,10 +53,7 @@ def read_catalogue(folder: Path, genres: tuple[str, ...]) -> Catalogue:
         movies=movies,
         movie_ids=tuple(movie.movie_id for movie in movies),
         index={movie.movie_id: index for index, movie in enumerate(movies)},
-        genre_words=np.array(
-            [genre_mask([bits[g] for g in movie.genres], len(genres)) for movie in movies],
-            np.int64,
-        ),
+        genre_words=np.array([masks[movie.genres] for movie in movies], np.int64),
         years=np.array([movie.year for movie in movies], np.int64),
         rating_counts=np.array([movie.rating_count for movie in movies], np.int64),
         mean_ratings=np.array([movie.mean_rating for movie in movies], np.float64),
@@ -99,12 +99,14 @@ def read_users(folder: Path) -> Iterator[tuple[UserId, StoredUser]]:
         yield user_id, StoredUser(profile, History())
 
 
-def _movie(row: dict[str, Any]) -> Movie:
+def _movie(row: dict[str, Any], shared: dict[tuple[str, ...], tuple[str, ...]]) -> Movie:
+    """The movie of a row; `shared` has one object for each list of genres."""
+    genres = tuple(row["genres"])
     return Movie(
         movie_id=MovieId(row["movie_id"]),
         title=row["title"],
         year=int(row["year"]),
-        genres=tuple(row["genres"]),
+        genres=shared.setdefault(genres, genres),
         rating_count=int(row["rating_count"]),
         mean_rating=float(row["mean_rating"]),
     )
