@@ -172,8 +172,8 @@ cdef extern from *:
 
     enum { LINE_BYTES = 64, LINES_A_FIELD = 3 };
 
-    /* Asks the memory for the field of the movie in a place of a column, if it is kept. Compilers
-     * leave out calls of what does no more than this: it is part of its caller, which does. */
+    /* Asks the memory for the field of the movie in a place of a column, if it is kept. Part of its
+     * caller, as compilers leave out the call of a function that does nothing else. */
     INLINED void prefetch_field(PyObject *kept, const char *rows, Py_ssize_t place)
     {
         int64_t row;

@@ -133,9 +133,9 @@ class Ladder:
             return 0
         if not self.explains_later:
             return K_MAX
-        # An engine says those of a first page on the way, where the page shows its own order.
-        is_shown = self._models.source is Source.ENGINE and not query.diversity
-        return query.page_size if is_shown else 0
+        # An engine says those of a first page on the way, unless the list becomes another one.
+        is_own = not query.diversity and not self._release.added
+        return query.page_size if is_own and self._models.source is Source.ENGINE else 0
 
     def _recommended(self, query: RankingQuery) -> Asking[Asked, Recommended, Recommended]:
         """What the models say, or the engine in their place."""
@@ -160,8 +160,8 @@ class Ladder:
         else:
             profile = self._user.profile
             fill = popular_movies(self._release, profile, allowed, n_missing)
-        if not len(ranking):
-            return fill
+        if not len(ranking) or not len(fill):
+            return ranking if len(ranking) else fill
         below = ranking.scores[-1] - FILL_STEP * np.arange(1, len(fill) + 1)
         return ranking.followed_by(fill.scored(below, fill.sources))
 

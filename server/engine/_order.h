@@ -230,7 +230,7 @@ static inline ptrdiff_t find_candidates(
         free(greatest);
     }
     const ptrdiff_t n_reach = places_reaching(found, key, k ? n : 0, bound);
-    if (n_reach <= 0 || n_reach <= k)
+    if (n_reach <= k)
         return n_reach;
     const ptrdiff_t kept = greatest_of(*found, key, n_reach, k);
     if (kept < 0) {

@@ -134,4 +134,5 @@ class RetrievalTowers:
         drops[n_ranks:] = 0
         places[~(drops > 0)] = NOBODY
         np.maximum(drops, 0, out=drops)
-        return places.T, drops.T
+        # In rows, as whoever writes pages reads them.
+        return np.ascontiguousarray(places.T), np.ascontiguousarray(drops.T)

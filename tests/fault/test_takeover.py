@@ -56,6 +56,17 @@ def recommend(stub: RecommenderServiceStub, user_id: str) -> pb.RecommendUserRes
     return stub.RecommendUser(pb.RecommendUserRequest(user_id=user_id), timeout=10)
 
 
+def test_an_engine_that_waits_explains_first_pages(
+    stub: RecommenderServiceStub, model_server: FakeModelServer
+) -> None:
+    """The model server is not asked for reasons of two hundred movies; the page has its own."""
+    answer = recommend(stub, "hot")
+
+    (call,) = model_server.calls
+    assert not {name for name in call.output_filter if "reason" in name}
+    assert any(entry.reasons for entry in answer.recommendations)
+
+
 def test_answers_stay_personal(
     stub: RecommenderServiceStub, model_server: FakeModelServer, engine: Engine
 ) -> None:

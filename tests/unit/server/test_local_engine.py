@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
@@ -13,6 +14,8 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from protos.recommender.v1 import recommender_pb2 as pb
 from protos.recommender.v1.recommender_pb2_grpc import RecommenderServiceStub
 from server.app import gateway
+from server.engine import kernel
+from server.engine.engine import Engine
 from server.engine.golden import EngineTensors
 from server.engine.opening import open_engine
 from server.features.snapshot import read_catalogue
@@ -137,6 +140,58 @@ def test_more_seen_movies_than_an_input_holds_stay_out(
     assert sorted(ids, key=lambda i: int(i[1:])) == [f"m{n}" for n in range(7, 13)]
 
 
+def test_a_first_page_is_explained_on_the_way(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Reasons come with the ranking, and are those that a later page asks for by itself."""
+    write_release(folder, 1, engine_seed=1)
+    activate(folder, 1)
+    asked = []
+    reasons = Engine.reasons
+
+    def asked_for(engine: Engine, *about: Any) -> Any:
+        asked.append(len(about[-1]))
+        return reasons(engine, *about)
+
+    monkeypatch.setattr(Engine, "reasons", asked_for)
+    with local_gateway(folder) as (stub, _):
+        whole = listed(stub, page_size=6)
+        first = listed(stub, page_size=2)
+        assert asked == []
+        second = listed(stub, page_size=4, page_token=first.next_page_token)
+        assert asked == [4]
+        in_another_order = listed(stub, page_size=6, diversity=0.5)
+        assert asked == [4, 6]
+
+    assert [*first.recommendations, *second.recommendations] == [*whole.recommendations]
+    assert any(entry.reasons for entry in second.recommendations)
+    said = {entry.movie.movie_id: list(entry.reasons) for entry in whole.recommendations}
+    others = [e for e in in_another_order.recommendations if e.movie.movie_id in said]
+    assert others
+    assert all(list(entry.reasons) == said[entry.movie.movie_id] for entry in others)
+
+
+def test_pages_are_written_of_what_numpy_says(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where one of the two compiled modules could not be built, each page is as with both."""
+    write_release(folder, 1, engine_seed=1)
+    activate(folder, 1)
+    with local_gateway(folder) as (stub, _):
+        expected = listed(stub)
+    monkeypatch.setattr(kernel, "Kernel", None)
+    with local_gateway(folder) as (stub, _):
+        first = listed(stub, page_size=3)
+        second = listed(stub, page_size=3, page_token=first.next_page_token)
+
+    found = [*first.recommendations, *second.recommendations]
+    for entry, same in zip(found, expected.recommendations, strict=False):
+        assert entry.movie == same.movie
+        assert [r.because_of_movie.movie for r in entry.reasons] == [
+            r.because_of_movie.movie for r in same.reasons
+        ]
+
+
 def test_a_long_history_is_cited_as_a_short_one(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -151,12 +206,16 @@ def test_a_long_history_is_cited_as_a_short_one(
 
         short = pages()
         for module in ("ladder", "recommend"):
+            monkeypatch.setattr(f"server.{module}.LONG_HISTORY", 6)
+        longest_short = pages()
+        for module in ("ladder", "recommend"):
             monkeypatch.setattr(f"server.{module}.LONG_HISTORY", 1)
         long = pages()
 
     assert [page.recommendations for page in long] == [page.recommendations for page in short]
     assert any(entry.reasons for entry in long[1].recommendations)
     assert len(long[0].next_page_token) <= len(short[0].next_page_token)
+    assert len(longest_short[0].next_page_token) == len(short[0].next_page_token)
 
 
 def test_by_rating_nothing_is_cited(folder: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -152,6 +153,10 @@ def test_a_history_that_is_excluded_may_be_one_array(
         assert len(found.movies) == min(640 - n_history, 200)
         assert not np.isin(found.movies, movies).any()
 
+        others = np.setdiff1d(np.arange(640), movies)[:n_history]
+        (found,) = engine.recommend_all([Wanted(asker, others)])
+        assert not np.isin(found.movies, others).any()
+
 
 @needs_kernel
 def test_products_of_any_number_of_users() -> None:
@@ -253,3 +258,23 @@ def test_tiles_are_made_once_and_only_for_who_asks(
         engine.recommend(nobody)
 
     assert made == [12]
+
+
+@needs_kernel
+def test_nothing_of_a_list_is_kept(arrays: EngineArrays, manifest: Manifest) -> None:
+    """Its columns, and what was read for it, are gone with it."""
+    engine = Engine(
+        drawn_arrays(arrays, np.random.default_rng(0), 640, 7, rating_dim=3), {}, manifest
+    )
+    movies, excluded = np.arange(5), np.arange(7)
+    asker = Asker(UserId("user 1"), movies, np.full(5, 4, np.float32), ())
+    (listed,) = engine.recommend_all(
+        [Wanted(asker, excluded, np.ones(640, np.bool_), n_explained=3)]
+    )
+    assert listed.reasons is not None
+    columns = (listed.movies, listed.scores, listed.ratings, listed.person, *listed.reasons)
+    left = [weakref.ref(column) for column in (*columns, movies, excluded)]
+
+    del listed, columns, asker, movies, excluded
+
+    assert [one() for one in left] == [None] * 8
