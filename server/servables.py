@@ -44,6 +44,8 @@ from serving.contract import (
     BATCH_SIZES,
     BY_NUMBER,
     DEFAULT_SIGNATURE,
+    LIST_OUTPUTS,
+    REASON_OUTPUTS,
     WIDTH_BUCKETS,
     bucket_width,
 )
@@ -63,8 +65,6 @@ MAX_INDEX_EXCLUSIONS: Final = 200
 _RANKED: Final = ("movie_ids", "scores")
 _BY_ID: Final = ("movie_ids", "scores", "ratings")
 _REASONS_BY_ID: Final = ("reason_ids", "reason_drops")
-_BY_NUMBER: Final = ("movie_numbers", "scores", "ratings")
-_REASONS_BY_NUMBER: Final = ("reason_places", "reason_drops")
 BY_NUMBER_SINCE: Final = 2
 """The contract that `by_number` came with; an older release is asked by ids."""
 _VECTORS: Final = ("user_vector", "rating_vector", "rating_bias", "score_stats")
@@ -404,7 +404,7 @@ def _servable(release: ActiveRelease, query: RankingQuery) -> str:
 def _question(asked: Asked) -> Question:
     """What the models are asked for this one, and for others of its company."""
     release, query, _ = asked
-    signature, ranked, reasons = BY_NUMBER, _BY_NUMBER, _REASONS_BY_NUMBER
+    signature, ranked, reasons = BY_NUMBER, LIST_OUTPUTS, REASON_OUTPUTS
     if release.manifest.contract_version < BY_NUMBER_SINCE:
         signature, ranked, reasons = DEFAULT_SIGNATURE, _BY_ID, _REASONS_BY_ID
     vectors = _VECTORS if query.wants_vectors else ()

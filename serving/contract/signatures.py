@@ -183,6 +183,16 @@ SIGNATURES: Final[Mapping[str, Mapping[str, Signature]]] = MappingProxyType(
 )
 """The required SavedModels, by servable and signature name."""
 
+LIST_OUTPUTS: Final = ("movie_numbers", "scores", "ratings")
+REASON_OUTPUTS: Final = ("reason_places", "reason_drops")
+"""Of `by_number`: what is fetched for a list, and for its reasons where no engine says them."""
+
+FETCHED: Final[Mapping[tuple[str, str], tuple[tuple[str, ...], ...]]] = MappingProxyType(
+    {("recommend", BY_NUMBER): (LIST_OUTPUTS, LIST_OUTPUTS + REASON_OUTPUTS)}
+)
+"""What most calls fetch of a (servable, signature), where that is not all: a model server prepares
+each choice of outputs when it is fetched first, which takes a second."""
+
 REQUIRED_SERVABLES: Final = tuple(SIGNATURES)
 
 OPTIONAL_SERVABLES: Final[Mapping[str, str]] = MappingProxyType(

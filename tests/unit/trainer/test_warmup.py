@@ -59,6 +59,39 @@ def test_every_signature_and_batch_size_has_one_record(tmp_path, loaded):
     assert list(warmup_problems("ranking", tmp_path, loaded)) == []
 
 
+def test_what_callers_fetch_is_fetched_once_before(tmp_path):
+    """Of `by_number` a list alone, and one with reasons; every record else fetches all outputs."""
+    wish = {
+        "genres_any": [[0]],
+        "genres_all": [[0]],
+        "genres_none": [[0]],
+        "years": [[1990, 1999]],
+        "order": [[0]],
+    }
+    numbered = {
+        "user_id": ["u1"],
+        "history_numbers": [[0, 1]],
+        "history_ratings": [[0.0, 3.0]],
+        "profile": [[""]],
+        "exclude_numbers": [[0]],
+    }
+    examples = [
+        ("recommend", "serving_default", {**PERSON, "exclude_ids": [[""]], **wish}),
+        ("recommend", "by_number", {**numbered, **wish}),
+    ]
+    for servable in ("recommend", "recommend_scann"):
+        write_warmup(tmp_path, servable, examples)
+
+        requests = [record.predict_log.request for record in read_warmup(tmp_path)]
+        listed = ("movie_numbers", "scores", "ratings")
+        fetched = [(r.model_spec.signature_name, tuple(r.output_filter)) for r in requests]
+        assert [one for one in fetched if one[1]] == [
+            ("by_number", listed),
+            ("by_number", (*listed, "reason_places", "reason_drops")),
+        ]
+        assert len(requests) == 2 * 7 + 2
+
+
 def test_rows_are_as_narrow_as_a_bucket_and_start_neutral(tmp_path):
     """Of 41 values the neutral first and the newest 15 stay."""
     write_warmup(tmp_path, "ranking", EXAMPLES)
@@ -80,6 +113,7 @@ def test_a_failing_record_is_found_before_the_model_server_finds_it(tmp_path, lo
     records = list(read_warmup(tmp_path))
     wrong = records[0].predict_log.request.inputs["history_ratings"]
     wrong.CopyFrom(tf.make_tensor_proto([["no number"] * 16]))
+    records[1].predict_log.request.output_filter.append("nothing")
     records[-1].predict_log.request.model_spec.signature_name = "nonsense"
     rewrite(tmp_path, records * 72)
 
@@ -88,6 +122,7 @@ def test_a_failing_record_is_found_before_the_model_server_finds_it(tmp_path, lo
     assert problems[0] == "ranking: 1008 warm-up records, at most 1000 are allowed"
     assert any("a warm-up record of rank fails" in problem for problem in problems)
     assert any("calls 'nonsense', which is no signature" in problem for problem in problems)
+    assert "ranking: a warm-up record of rank fetches nothing" in problems
     assert problems[-2:] == [
         "ranking: no warm-up record of rank with batch size 1",
         "ranking: no warm-up record of serving_default with batch size 64",
