@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -59,37 +60,59 @@ def test_every_signature_and_batch_size_has_one_record(tmp_path, loaded):
     assert list(warmup_problems("ranking", tmp_path, loaded)) == []
 
 
+WISH = {
+    "genres_any": [[0]],
+    "genres_all": [[0]],
+    "genres_none": [[0]],
+    "years": [[1990, 1999]],
+    "order": [[0]],
+}
+LISTS: list[tuple[str, str, dict[str, Any]]] = [
+    ("recommend", "serving_default", {**PERSON, "exclude_ids": [[""]], **WISH}),
+    (
+        "recommend",
+        "by_number",
+        {
+            "user_id": ["u1"],
+            "history_numbers": [[0, 1]],
+            "history_ratings": [[0.0, 3.0]],
+            "profile": [[""]],
+            "exclude_numbers": [[0]],
+            **WISH,
+        },
+    ),
+]
+LISTED = ("movie_numbers", "scores", "ratings")
+
+
 def test_what_callers_fetch_is_fetched_once_before(tmp_path):
     """Of `by_number` a list alone, and one with reasons; every record else fetches all outputs."""
-    wish = {
-        "genres_any": [[0]],
-        "genres_all": [[0]],
-        "genres_none": [[0]],
-        "years": [[1990, 1999]],
-        "order": [[0]],
-    }
-    numbered = {
-        "user_id": ["u1"],
-        "history_numbers": [[0, 1]],
-        "history_ratings": [[0.0, 3.0]],
-        "profile": [[""]],
-        "exclude_numbers": [[0]],
-    }
-    examples = [
-        ("recommend", "serving_default", {**PERSON, "exclude_ids": [[""]], **wish}),
-        ("recommend", "by_number", {**numbered, **wish}),
-    ]
     for servable in ("recommend", "recommend_scann"):
-        write_warmup(tmp_path, servable, examples)
+        write_warmup(tmp_path, servable, LISTS)
 
         requests = [record.predict_log.request for record in read_warmup(tmp_path)]
-        listed = ("movie_numbers", "scores", "ratings")
         fetched = [(r.model_spec.signature_name, tuple(r.output_filter)) for r in requests]
         assert [one for one in fetched if one[1]] == [
-            ("by_number", listed),
-            ("by_number", (*listed, "reason_places", "reason_drops")),
+            ("by_number", LISTED),
+            ("by_number", (*LISTED, "reason_places", "reason_drops")),
         ]
         assert len(requests) == 2 * 7 + 2
+
+
+def test_a_fetch_that_is_not_made_is_named(tmp_path):
+    """Its first caller would wait for it."""
+    write_warmup(tmp_path, "recommend", LISTS)
+    records = list(read_warmup(tmp_path))
+    outputs = dict.fromkeys((*LISTED, "reason_places", "reason_drops"))
+    answers = dict.fromkeys(("serving_default", "by_number"), lambda **_inputs: outputs)
+    loaded = SimpleNamespace(signatures=answers)
+    assert list(warmup_problems("recommend", tmp_path, loaded)) == []
+
+    rewrite(tmp_path, [r for r in records if len(r.predict_log.request.output_filter) != 3])
+
+    assert list(warmup_problems("recommend", tmp_path, loaded)) == [
+        "recommend: no warm-up record of by_number that fetches movie_numbers, scores, ratings"
+    ]
 
 
 def test_rows_are_as_narrow_as_a_bucket_and_start_neutral(tmp_path):
